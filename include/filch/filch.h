@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * filch: concurrent.futures for C, on a work-stealing scheduler.
+ *
+ * 1. Simple: a pool, some tasks, their results.
+ *
+ *        static int twice(filch_task *self, void *arg)
+ *        {
+ *            return filch_return(self, (void *)(2 * (intptr_t)arg));
+ *        }
+ *
+ *        filch_pool *pool;
+ *        filch_future *future;
+ *        void *result;
+ *        filch_pool_create(&pool, NULL);
+ *        filch_submit(pool, twice, (void *)21, &future);
+ *        filch_future_result(future, FILCH_FOREVER, &result);    // 42
+ *        filch_future_unref(future);
+ *        filch_pool_destroy(pool);
+ *
+ * 2. Many at once: filch_completed_begin() hands futures back in completion order, filch_map() keeps
+ *    input order, filch_wait() waits for the first, the first error, or all of them.
+ * 3. Nested: a task may submit sub tasks to its own pool and wait for them, whatever the number of workers.
+ * 4. Stopping: filch_stop, filch_future_cancel(), filch_pool_shutdown(), filch_guard_begin() for Ctrl-C.
+ *
+ * Conventions. A function that can fail returns 0 or a negative errno value; its outputs come last and
+ * are untouched on failure. Times are int64_t nanoseconds; a timeout that is negative (FILCH_FOREVER) never
+ * ends, 0 polls. Deadlines use CLOCK_MONOTONIC. A structure named *_options carries its own size: start
+ * from its initialiser (FILCH_POOL_OPTIONS and so on). "Any thread" includes tasks of this or of another
+ * pool, but no signal handler unless a comment says async-signal-safe. The library prints nothing,
+ * never exits, and keeps no global state but the one signal handler that filch_guard_begin() asks for.
+ *
+ * Ordering. Everything before a submit happens before the task runs; everything a task does happens before
+ * its final state is seen by filch_future_state(), a wait, an iterator or a callback.
+ */
+#ifndef FILCH_FILCH_H
+#define FILCH_FILCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <filch/version.h>
+
+#if defined(__GNUC__)
+#define FILCH_API __attribute__((visibility("default")))
+#define FILCH_PRINTF(format_index, first) __attribute__((format(printf, format_index, first)))
+#define FILCH_AUTO(cleanup_function) __attribute__((cleanup(cleanup_function)))
+#else
+#define FILCH_API
+#define FILCH_PRINTF(format_index, first)
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A pool of workers that run tasks. */
+typedef struct filch_pool filch_pool;
+/* A task and its future are one object. Inside the task function it is called task, outside future. */
+typedef struct filch_future filch_future;
+typedef struct filch_future filch_task;
+/* An immutable, reference-counted error: code, message, task name, cause. */
+typedef struct filch_error filch_error;
+/* A stop flag with a first-wins reason, in a tree: a stopped parent stops its children, not the reverse. */
+typedef struct filch_stop filch_stop;
+/* An iterator over futures in completion order. */
+typedef struct filch_completed filch_completed;
+/* An iterator over the results of a map in input order. */
+typedef struct filch_mapping filch_mapping;
+/* An interrupt guard. */
+typedef struct filch_guard filch_guard;
+
+#define FILCH_FOREVER INT64_C(-1)
+#define FILCH_US(n) ((int64_t)(n)*INT64_C(1000))
+#define FILCH_MS(n) ((int64_t)(n)*INT64_C(1000000))
+#define FILCH_SECONDS(n) ((int64_t)(n)*INT64_C(1000000000))
+
+/* ---- Pool ------------------------------------------------------------------------------------------ */
+
+typedef struct filch_pool_options {
+    size_t size;            /* sizeof(filch_pool_options) */
+    const char *name;       /* prefix of the thread names, copied; default "filch" */
+    unsigned workers;       /* how many tasks run at once, at most 1024; 0: filch_default_workers() */
+    unsigned spare_threads; /* most threads beyond one a worker, for tasks that wait; default 256; see below */
+    bool no_spare_threads;  /* true: not one spare thread; waiting tasks run what they await in place */
+    size_t stack_size;      /* of each thread, bytes; 0: the system's default */
+    filch_stop *stop;       /* parent of the pool's stop, or NULL; the pool takes its own reference */
+} filch_pool_options;
+
+#define FILCH_POOL_OPTIONS                                     \
+    {                                                          \
+        sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL \
+    }
+
+/*
+ * How many workers a pool has by default: the smaller of the affinity mask's size and the cgroup cpu quota
+ * (v1 and v2) rounded up; at least 1.
+ * Context: any thread; reads files under /proc and /sys.
+ */
+FILCH_API unsigned filch_default_workers(void);
+
+/*
+ * Creates a pool. `options` may be NULL. No thread is started before the first submit. A pool's threads
+ * block every asynchronous signal, use no CPU while there is nothing to do, and a task stays on the thread it
+ * started on.
+ * Ownership: the caller owns *out; release it with filch_pool_destroy().
+ * Errors: -EINVAL (an option out of range, size 0), -E2BIG (options from a newer header), -ENOMEM.
+ */
+FILCH_API int filch_pool_create(filch_pool **out, const filch_pool_options *options);
+
+#define FILCH_SHUTDOWN_WAIT 1u           /* return when every task is final */
+#define FILCH_SHUTDOWN_CANCEL_PENDING 2u /* tasks that have not started become CANCELLED, at once */
+#define FILCH_SHUTDOWN_STOP_RUNNING 4u   /* request the pool's stop, reason -ECANCELED */
+
+/*
+ * Refuses further submits and, as `flags` ask, cancels, stops and waits. Without CANCEL_PENDING everything that
+ * was submitted still runs, and the tasks that run may go on submitting sub tasks. Nothing is lost: each task
+ * ran or its future says why not. May be called again, with other flags too. A later filch_submit() fails with
+ * -ESHUTDOWN.
+ * Context: any thread, a task of this pool too if it does not ask to wait. Blocks up to timeout_ns with WAIT.
+ * Errors: -EDEADLK (WAIT from a task of this pool; nothing was done), -ETIMEDOUT (tasks still run; *out_error,
+ * unless NULL, is an error that counts and names them, the caller's to unref; the pool stays shut), -EINVAL.
+ */
+FILCH_API int filch_pool_shutdown(filch_pool *pool, unsigned flags, int64_t timeout_ns, filch_error **out_error);
+
+/*
+ * Shuts the pool down as by FILCH_SHUTDOWN_WAIT with no timeout (everything submitted runs; to be quicker, call
+ * filch_pool_shutdown() first), joins its threads and frees it. Futures outlive their pool.
+ * Context: any thread but a task of this pool; blocks. NULL is allowed.
+ * Errors: -EDEADLK from a task of this pool.
+ */
+FILCH_API int filch_pool_destroy(filch_pool *pool);
+
+/* The pool's stop. Borrowed: valid as long as the pool. Requesting it stops every task of the pool. */
+FILCH_API filch_stop *filch_pool_stop(filch_pool *pool);
+
+FILCH_API unsigned filch_pool_workers(const filch_pool *pool);
+
+typedef struct filch_pool_stats {
+    size_t size;             /* sizeof(filch_pool_stats), set by the caller */
+    unsigned workers;        /* as created */
+    unsigned threads;        /* OS threads alive now */
+    unsigned threads_peak;   /* most ever alive at once */
+    unsigned idle;           /* workers that no thread holds now */
+    uint64_t submitted;      /* tasks accepted */
+    uint64_t finished;       /* tasks taken from the queues and dealt with */
+    uint64_t stolen;         /* tasks taken from another worker */
+    uint64_t ran_in_place;   /* tasks run on the stack of a task that awaited them */
+    uint64_t handoffs;       /* times a waiting task gave its worker away */
+    uint64_t parks;          /* times a thread went to sleep for want of work */
+    uint64_t threads_failed; /* thread starts that the system refused */
+} filch_pool_stats;
+
+#define FILCH_POOL_STATS                                          \
+    {                                                             \
+        sizeof(filch_pool_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
+    }
+
+/*
+ * Fills *out without stopping anything; the numbers need not be of one instant.
+ * Context: any thread; does not block. Errors: -EINVAL (out->size).
+ */
+FILCH_API int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out);
+
+/* ---- Tasks ----------------------------------------------------------------------------------------- */
+
+/*
+ * A task function. Return 0 for success (DONE), or a negative errno-style code for failure (FAILED); see
+ * filch_return() and filch_fail(). Returning -ECANCELED while the task's stop is requested makes it STOPPED.
+ * A positive value counts as a failure with code -EINVAL. `self` is valid until the function returns, on
+ * this thread only, and may not be passed to filch_future_ref().
+ */
+typedef int filch_fn(filch_task *self, void *arg);
+
+typedef struct filch_task_options {
+    size_t size;              /* sizeof(filch_task_options) */
+    const char *name;         /* copied; shown in errors; NULL: none */
+    filch_stop *stop;         /* the task's stop; NULL: that of the submitting task in this pool, else the pool's */
+    void (*arg_dtor)(void *); /* called once with arg when the future is freed; NULL: none */
+} filch_task_options;
+
+#define FILCH_TASK_OPTIONS                           \
+    {                                                \
+        sizeof(filch_task_options), NULL, NULL, NULL \
+    }
+
+/*
+ * Submits fn(arg). From a task of the same pool it becomes a sub task: run newest first, open to thieves. From
+ * elsewhere tasks start in submission order (exactly so with one worker).
+ * `out` may be NULL: then nobody holds the future, and it is freed when the task is final.
+ * Context: any thread; does not wait. Ownership: the caller owns a reference *out.
+ * Errors: -EINVAL, -ENOMEM, -ESHUTDOWN, -EAGAIN (the pool has no thread and none can be started). On error
+ * nothing was submitted and arg_dtor is not called.
+ * Ordering: happens before fn runs.
+ */
+FILCH_API int filch_submit(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out);
+
+/* The same with options (NULL: defaults). */
+FILCH_API int filch_submit_with(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_options *options,
+                                filch_future **out);
+
+/* The task that the calling thread runs, or NULL outside tasks. */
+FILCH_API filch_task *filch_task_current(void);
+/* True once the task's stop is requested. One relaxed load: poll it freely. */
+FILCH_API bool filch_task_stopped(const filch_task *self);
+/* The task's stop and pool. Borrowed: valid until the task function returns. */
+FILCH_API filch_stop *filch_task_stop(const filch_task *self);
+FILCH_API filch_pool *filch_task_pool(const filch_task *self);
+/* Sets the result and returns 0, for `return filch_return(self, result);`. */
+FILCH_API int filch_return(filch_task *self, void *result);
+/* The same; dtor(result) is called once, when the future is freed. */
+FILCH_API int filch_return_owned(filch_task *self, void *result, void (*dtor)(void *));
+
+/*
+ * Attaches an error to the task and returns `code`, for `return filch_fail(self, -EIO, "...")`. A later call
+ * replaces the earlier error. `code` must be negative (else -EINVAL is used). Never fails: without memory a
+ * static error stands in, and the code is kept.
+ * Context: inside the task function of `self`.
+ */
+FILCH_API int filch_fail(filch_task *self, int code, const char *format, ...) FILCH_PRINTF(3, 4);
+
+/* The same with a cause, of which a reference is taken (NULL: none). Code 0: the cause's code. */
+FILCH_API int filch_fail_from(filch_task *self, const filch_error *cause, int code, const char *format, ...)
+    FILCH_PRINTF(4, 5);
+
+/* The error attached so far, or NULL. Borrowed: valid until it is replaced or the future freed. */
+FILCH_API const filch_error *filch_task_error(const filch_task *self);
+
+/*
+ * Sleeps. A sleeping task keeps its worker, as any call that blocks does.
+ * Returns 0 after the whole time, -ECANCELED as soon as the task's stop is requested, and outside of tasks -EINTR
+ * as soon as this thread's interrupt guard has fired.
+ * Context: any thread; blocks.
+ */
+FILCH_API int filch_sleep(int64_t duration_ns);
+
+/* ---- Futures --------------------------------------------------------------------------------------- */
+
+typedef enum filch_state {
+    FILCH_PENDING = 0,    /* not started */
+    FILCH_RUNNING = 1,    /* its function runs */
+    FILCH_RETRY_WAIT = 2, /* between two attempts (reserved) */
+    FILCH_DONE = 3,       /* final: returned 0 */
+    FILCH_FAILED = 4,     /* final: returned an error */
+    FILCH_CANCELLED = 5,  /* final: cancelled before it started */
+    FILCH_STOPPED = 6     /* final: its stop was requested, before it started or while it ran */
+} filch_state;
+
+/* "pending", "running" and so on. */
+FILCH_API const char *filch_state_name(filch_state state);
+
+/* One more reference; returns `future`. Context: any thread that holds a reference. */
+FILCH_API filch_future *filch_future_ref(filch_future *future);
+/* Drops a reference; the last frees the future once it is final. The task runs all the same. NULL is allowed. */
+FILCH_API void filch_future_unref(filch_future *future);
+
+/* The state now. Ordering: a final state is seen after everything the task did. */
+FILCH_API filch_state filch_future_state(const filch_future *future);
+FILCH_API bool filch_future_done(const filch_future *future);
+/* The name and the argument given at submit. Borrowed: valid as long as the future. The name may be NULL. */
+FILCH_API const char *filch_future_name(const filch_future *future);
+FILCH_API void *filch_future_arg(const filch_future *future);
+
+/*
+ * Cancels a task that has not started. True: the future is now CANCELLED, or was before, and the task will never
+ * run. False: it runs or has another final state.
+ * Context: any thread; does not block; callbacks run here.
+ */
+FILCH_API bool filch_future_cancel(filch_future *future);
+
+/*
+ * Waits until the future is final. Inside a task the wait gives the worker to other tasks, or runs the awaited
+ * task on this stack; outside it blocks the thread.
+ * Errors: -ETIMEDOUT (the future stays as it was; wait again freely), -ECANCELED (inside a task whose stop is
+ * requested), -EINTR (this thread's interrupt guard fired), -EDEADLK (a task awaits itself), -EAGAIN (inside a
+ * task: neither stack nor thread is left to run what is awaited).
+ */
+FILCH_API int filch_future_wait(filch_future *future, int64_t timeout_ns);
+
+/*
+ * Waits likewise, then gives the outcome: 0 and *out (unless NULL) for DONE, the task's code for FAILED,
+ * -ECANCELED for CANCELLED and STOPPED, or an error of the wait. filch_future_state() tells a task's own
+ * -ETIMEDOUT from that of the wait.
+ * Ownership: what *out points to is whatever the task said.
+ */
+FILCH_API int filch_future_result(filch_future *future, int64_t timeout_ns, void **out);
+
+/*
+ * The error of a FAILED, CANCELLED or STOPPED future; NULL if DONE or not final.
+ * Ownership: borrowed, valid as long as the future. Context: any thread; does not block.
+ */
+FILCH_API const filch_error *filch_future_error(filch_future *future);
+
+/*
+ * Calls callback(future, arg) exactly once when the future is final: on the thread that completes it, in the order
+ * of registration, or here at once if it is final already. The future is valid during the call.
+ * Context: any thread. The callback holds up the completing thread: keep it short.
+ * Errors: -ENOMEM (then it is never called).
+ */
+FILCH_API int filch_future_on_done(filch_future *future, void (*callback)(filch_future *, void *), void *arg);
+
+/* ---- Many futures ---------------------------------------------------------------------------------- */
+
+typedef enum filch_wait_mode {
+    FILCH_FIRST_COMPLETED, /* until one is final */
+    FILCH_FIRST_ERROR,     /* until one is final and not DONE, or all are final */
+    FILCH_ALL              /* until all are final */
+} filch_wait_mode;
+
+/*
+ * Waits for n futures. *out_done (unless NULL) is how many are final; it is set on -ETIMEDOUT too.
+ * The futures stay the caller's, and may be in any number of waits and iterators at once.
+ * Errors: those of filch_future_wait(), -ENOMEM, -EINVAL.
+ */
+FILCH_API int filch_wait(filch_future *const *futures, size_t n, filch_wait_mode mode, int64_t timeout_ns,
+                         size_t *out_done);
+
+/*
+ * Waits until all n futures are final, whatever happens: neither a stop nor an interrupt nor a timeout ends it.
+ * Call it before memory that the tasks use goes away. NULL entries are skipped.
+ * Errors: -EDEADLK, -EAGAIN as filch_future_wait(); a future that was final stays so.
+ */
+FILCH_API int filch_join(filch_future *const *futures, size_t n);
+
+/* Cancels what has not started among n futures (NULL entries are skipped); returns how many are CANCELLED. */
+FILCH_API size_t filch_cancel_all(filch_future *const *futures, size_t n);
+
+/*
+ * Begins to iterate over n futures in completion order, those already final first; one listed twice is
+ * delivered once. timeout_ns is for the whole iteration, counted from here.
+ * Ownership: the array is copied; the futures stay the caller's, who keeps each until it was delivered or the
+ * iterator ended. The caller owns *out; release it with filch_completed_end().
+ * Context: any thread; the iterator is used by one thread at a time, inside a task by that task.
+ * Errors: -ENOMEM, -EINVAL (a NULL future).
+ */
+FILCH_API int filch_completed_begin(filch_completed **out, filch_future *const *futures, size_t n,
+                                    int64_t timeout_ns);
+
+/*
+ * The next future that is final. Returns 1 and sets *out; 0 after the last one; or an error, after which it may be
+ * called again: those of filch_future_wait(). What is ready is delivered before any error. After -ETIMEDOUT,
+ * filch_completed_unfinished() and _total() say how many of how many are missing.
+ */
+FILCH_API int filch_completed_next(filch_completed *completed, filch_future **out);
+
+/* How many futures were not delivered yet, and how many there are. */
+FILCH_API size_t filch_completed_unfinished(const filch_completed *completed);
+FILCH_API size_t filch_completed_total(const filch_completed *completed);
+
+/* Ends the iteration, at any point; touches no future. NULL is allowed. */
+FILCH_API void filch_completed_end(filch_completed *completed);
+
+/* ---- Map ------------------------------------------------------------------------------------------- */
+
+/* Makes *out from *in. `self` is the task that handles this chunk. Returns 0 or a negative code, as a filch_fn. */
+typedef int filch_map_fn(filch_task *self, const void *in, void *out, void *arg);
+
+typedef struct filch_map_options {
+    size_t size;        /* sizeof(filch_map_options) */
+    size_t chunk;       /* elements a task; 0: about eight tasks a worker */
+    const char *name;   /* prefix of the tasks' names; NULL: none */
+    filch_stop *stop;   /* as in filch_task_options */
+    int64_t timeout_ns; /* for the whole map; FILCH_FOREVER */
+} filch_map_options;
+
+#define FILCH_MAP_OPTIONS                                       \
+    {                                                           \
+        sizeof(filch_map_options), 0, NULL, NULL, FILCH_FOREVER \
+    }
+
+/*
+ * Applies fn to n elements of in_size bytes at `in`, writing n elements of out_size bytes at `out`, which keep
+ * the order of the input. The first error by index ends it: later elements that have not started are cancelled,
+ * running ones are awaited, then it returns that error. in_size or out_size 0 means fn is given `in` or `out` itself.
+ * Context: any thread; blocks, as filch_future_wait() does. On return no task of the map runs.
+ * Errors: the failing element's code, with *out_error (unless NULL) its error, the caller's to unref; those of
+ * filch_submit() and filch_future_wait().
+ */
+FILCH_API int filch_map(filch_pool *pool, filch_map_fn *fn, void *arg, const void *in, size_t in_size, void *out,
+                        size_t out_size, size_t n, const filch_map_options *options, filch_error **out_error);
+
+/*
+ * The same as an iterator: results are delivered in input order as soon as they are there.
+ * Ownership: `in` and `out` must live until filch_mapping_end(). The caller owns *mapping.
+ */
+FILCH_API int filch_mapping_begin(filch_mapping **mapping, filch_pool *pool, filch_map_fn *fn, void *arg,
+                                  const void *in, size_t in_size, void *out, size_t out_size, size_t n,
+                                  const filch_map_options *options);
+
+/* The next result. Returns 1 and sets *out_item to its place in `out`; 0 after the last; or an error, as filch_map(). */
+FILCH_API int filch_mapping_next(filch_mapping *mapping, void **out_item);
+
+/* The error that ended the map, or NULL. Borrowed: valid until filch_mapping_end(). */
+FILCH_API const filch_error *filch_mapping_error(const filch_mapping *mapping);
+
+/* Cancels what has not started, awaits what runs, frees the iterator. NULL is allowed. Blocks. */
+FILCH_API void filch_mapping_end(filch_mapping *mapping);
+
+/* ---- Stop ------------------------------------------------------------------------------------------ */
+
+/*
+ * Creates a stop, child of `parent` (NULL: none; the child keeps a reference to it).
+ * Ownership: the caller owns a reference *out; tasks that were given it hold their own.
+ * Errors: -ENOMEM.
+ */
+FILCH_API int filch_stop_create(filch_stop **out, filch_stop *parent);
+FILCH_API filch_stop *filch_stop_ref(filch_stop *stop);
+FILCH_API void filch_stop_unref(filch_stop *stop);
+
+/*
+ * Requests the stop, and that of every descendant, with a negative errno-style reason (0: -ECANCELED). Tasks under
+ * it that have not started become STOPPED instead of starting; sleeps and waits in running ones end at once.
+ * Returns true if this request was the first and its reason stands.
+ * Context: any thread, and async-signal-safe.
+ */
+FILCH_API bool filch_stop_request(filch_stop *stop, int reason);
+
+/* The same with an error as the reason, of which a reference is taken. Not async-signal-safe. */
+FILCH_API bool filch_stop_request_error(filch_stop *stop, const filch_error *error);
+
+/* True once requested, here or at an ancestor. Async-signal-safe. */
+FILCH_API bool filch_stop_requested(const filch_stop *stop);
+/* The reason: a negative code, or 0 if not requested. Ordering: acquire. Async-signal-safe. */
+FILCH_API int filch_stop_reason(const filch_stop *stop);
+/* The reason's error, or NULL. Borrowed: valid as long as the stop. */
+FILCH_API const filch_error *filch_stop_error(const filch_stop *stop);
+
+/*
+ * A file descriptor that becomes readable when the stop is requested, for poll() and its kin. The same one at every
+ * call; it belongs to the stop and is closed with it. Do not read from it.
+ * Errors: -EMFILE, -ENFILE, -ENOMEM as eventfd(2).
+ */
+FILCH_API int filch_stop_fd(filch_stop *stop, int *out);
+
+/* ---- Errors ---------------------------------------------------------------------------------------- */
+
+/* Makes an error. Never fails: without memory it returns a static error. The caller owns the reference. */
+FILCH_API filch_error *filch_error_create(int code, const char *format, ...) FILCH_PRINTF(2, 3);
+FILCH_API filch_error *filch_error_create_from(const filch_error *cause, int code, const char *format, ...)
+    FILCH_PRINTF(3, 4);
+/* One more reference; returns `error`, NULL for NULL. */
+FILCH_API filch_error *filch_error_ref(const filch_error *error);
+FILCH_API void filch_error_unref(filch_error *error);
+/* The negative code. */
+FILCH_API int filch_error_code(const filch_error *error);
+FILCH_API const char *filch_error_message(const filch_error *error);
+/* The name of the task that failed, or NULL. */
+FILCH_API const char *filch_error_task(const filch_error *error);
+/* What caused it, or NULL; and the last error of that chain, perhaps `error` itself. Borrowed. */
+FILCH_API const filch_error *filch_error_cause(const filch_error *error);
+FILCH_API const filch_error *filch_error_root(const filch_error *error);
+/* Writes the whole chain, a line each, as snprintf(): returns the length it has, without the terminating 0. */
+FILCH_API size_t filch_error_format(const filch_error *error, char *buffer, size_t size);
+/* Writes it to a stream. Returns 0, or -EIO if the stream failed. */
+FILCH_API int filch_error_print(const filch_error *error, FILE *stream);
+
+/* ---- Interrupt guard ------------------------------------------------------------------------------- */
+
+/*
+ * From here to filch_guard_end(), the first SIGINT requests `stop` with reason -EINTR and ends the waits of this
+ * thread with -EINTR; a second one kills the process. Joins, shutdown and clean-up are not ended by it. The handler
+ * it replaces is restored at the end.
+ * Context: not inside a task; begin and end on one thread, one guard at a time in the process.
+ * Ownership: the caller owns *out; the guard holds a reference to `stop`.
+ * Errors: -EBUSY (another guard is active), -EINVAL, -ENOMEM.
+ */
+FILCH_API int filch_guard_begin(filch_guard **out, filch_stop *stop);
+/* True once a SIGINT came. */
+FILCH_API bool filch_guard_interrupted(const filch_guard *guard);
+FILCH_API void filch_guard_end(filch_guard *guard);
+
+/* ---- Clean-up at the end of a block ---------------------------------------------------------------- */
+
+/* For GCC and Clang: `FILCH_AUTO(filch_pool_cleanup) filch_pool *pool = NULL;` destroys it on every exit path. */
+FILCH_API void filch_pool_cleanup(filch_pool **pool);
+FILCH_API void filch_future_cleanup(filch_future **future);
+FILCH_API void filch_completed_cleanup(filch_completed **completed);
+FILCH_API void filch_mapping_cleanup(filch_mapping **mapping);
+FILCH_API void filch_stop_cleanup(filch_stop **stop);
+FILCH_API void filch_error_cleanup(filch_error **error);
+FILCH_API void filch_guard_cleanup(filch_guard **guard);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* What <stdatomic.h> leaves out: the store-load fence, the pause instruction, the size of a line. */
+#ifndef FILCHI_ATOMIC_H
+#define FILCHI_ATOMIC_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* The unit of sharing between cores; also right for aarch64 cores with 64-byte lines. */
+#define FILCHI_LINE 64
+
+/*
+ * The store-load fence: every access before it is ordered before every access after it, in one total order with
+ * the other calls. Nothing else in filch orders a store before a later load.
+ *
+ * Rejected: atomic_thread_fence() alone. clang makes it `mfence` (20 ns against 5.5 ns for a locked instruction on
+ * the stack), and ThreadSanitizer does not model fences, so those builds use a read-modify-write, which is a full
+ * barrier on the machines that they run on.
+ */
+static inline void filchi_fence_store_load(void)
+{
+#if defined(FILCH_TSAN) || (defined(__clang__) && defined(__x86_64__))
+    _Atomic uint32_t here;
+    atomic_init(&here, 0);
+    (void)atomic_exchange_explicit(&here, 1, memory_order_seq_cst); /* seq_cst: stands in for the fence below. */
+#if defined(__x86_64__)
+    __asm__ __volatile__("" ::"r"(&here) : "memory");
+#endif
+#else
+    atomic_thread_fence(memory_order_seq_cst); /* seq_cst vs the same call on the other side of each race. */
+#endif
+}
+
+/* A hint that this is a spin loop. */
+static inline void filchi_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("isb");
+#endif
+}
+
+#endif

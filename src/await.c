@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* Waiting: see await.h. */
+#include "await.h"
+
+#include "handoff.h"
+
+#include <errno.h>
+
+/* Spins before a handoff: about a microsecond. */
+#ifdef FILCH_TESTING
+#define SPINS 0
+#else
+#define SPINS 16
+#endif
+
+_Thread_local filch_stop *filchi_interrupt_here;
+
+void filchi_await_signal(struct filchi_waiter *waiter)
+{
+    filchi_parker_signal(waiter->owner);
+}
+
+void filchi_await_begin(struct filchi_await *await, struct filchi_parker *parker, int64_t deadline, bool heed)
+{
+    struct filchi_thread *thread = filchi_thread_here;
+    *await = (struct filchi_await) { .thread = thread, .parker = parker, .deadline = deadline };
+    if (!heed)
+        return;
+    if (thread && thread->frame) {
+        await->stop = filchi_future_stop(thread->frame->task);
+        await->stop_rc = -ECANCELED;
+    } else {
+        await->stop = filchi_interrupt_here;
+        await->stop_rc = -EINTR;
+    }
+}
+
+/* Whether this much deeper in the stack is fine, or just so when no thread is left to take over. */
+static bool has_stack(const struct filchi_thread *thread, bool last_resort)
+{
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    size_t reserve = last_resort ? thread->stack_reserve / 2 : thread->stack_reserve;
+    return here > thread->stack_low && here - thread->stack_low > reserve;
+}
+
+bool filchi_await_run(struct filchi_await *await, filch_future *future, bool prefer_handoff)
+{
+    struct filchi_thread *thread = await->thread;
+    if (!thread || await->blocked || filchi_waitlist_peek(&future->waiters) != FILCH_PENDING)
+        return false;
+    if (filchi_slab_home_of(future) != thread->pool->home)
+        return false;
+    /* With a deadline the wait must end in time, which a task that runs here would not heed. */
+    bool last_resort = prefer_handoff || await->deadline != FILCHI_NEVER || !has_stack(thread, false);
+    if (last_resort && !(filchi_handoff_at_cap(thread->pool) && has_stack(thread, true)))
+        return false;
+    return filchi_worker_run_awaited(thread, future);
+}
+
+/* True if a signal came. */
+static bool spin(struct filchi_await *await, uint32_t seen)
+{
+    await->spun = true;
+    for (int i = 0; i < SPINS; i++) {
+        filchi_pause();
+        if (filchi_parker_count(await->parker) != seen)
+            return true;
+    }
+    return false;
+}
+
+int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled)
+{
+    if (await->stop && !await->armed) {
+        await->stop_waiter.serve = filchi_await_signal;
+        await->stop_waiter.owner = await->parker;
+        await->armed = filchi_waitlist_add(&await->stop->waiters, &await->stop_waiter);
+    }
+    if (await->stop && filchi_stop_peek(await->stop))
+        return await->stop_rc;
+    if (await->deadline != FILCHI_NEVER && filchi_os_now() >= await->deadline)
+        return -ETIMEDOUT;
+    if (!await->spun && spin(await, seen))
+        return 0;
+    if (await->thread && !await->blocked) {
+        int rc = filchi_handoff_block(await->thread, await->parker, stalled);
+        if (rc)
+            return rc;
+        await->blocked = true;
+        await->thread->awaits++;
+    }
+    filchi_parker_wait(await->parker, seen, await->deadline);
+    if (await->blocked && filchi_handoff_poked(await->thread)) {
+        await->blocked = false;
+        await->due++;
+    }
+    return 0;
+}
+
+uint32_t filchi_await_end(struct filchi_await *await)
+{
+    if (await->blocked && filchi_handoff_unblock(await->thread))
+        await->due++;
+    if (await->armed && !filchi_waitlist_remove(&await->stop->waiters, &await->stop_waiter))
+        await->due++;
+    return await->due;
+}
+
+/* Whether the future is a task further down this thread's stack, which waits for us to return. */
+static bool below_us(const struct filchi_thread *thread, const filch_future *future)
+{
+    const struct filchi_frame *frame = thread ? thread->frame : NULL;
+    while (frame && frame->task != future)
+        frame = frame->below;
+    return frame != NULL;
+}
+
+int filchi_await_future(filch_future *future, int64_t deadline, bool heed)
+{
+    if (filchi_future_final(future))
+        return 0;
+    struct filchi_parker parker;
+    struct filchi_waiter waiter = { .serve = filchi_await_signal, .owner = &parker };
+    struct filchi_await await;
+    bool registered = false;
+    int rc = 0;
+    filchi_parker_init(&parker);
+    filchi_await_begin(&await, &parker, deadline, heed);
+    for (;;) {
+        uint32_t seen = filchi_parker_count(&parker);
+        if (filchi_future_final(future))
+            break;
+        if (filchi_await_run(&await, future, false))
+            continue;
+        if (!registered) {
+            if (below_us(await.thread, future)) {
+                rc = -EDEADLK;
+                break;
+            }
+            registered = filchi_waitlist_add(&future->waiters, &waiter);
+            continue;
+        }
+        rc = filchi_await_pause(&await, seen, filchi_waitlist_peek(&future->waiters) == FILCH_PENDING);
+        if (rc)
+            break;
+    }
+    uint32_t due = filchi_await_end(&await);
+    if (registered && !filchi_waitlist_remove(&future->waiters, &waiter))
+        due++;
+    filchi_parker_settle(&parker, due);
+    return filchi_future_final(future) ? 0 : rc;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waiting: one frame for every kind. The caller looks for what it waits for, tries to run it in place, and else pauses;
+ * the pause hands the worker over, heeds stop, interrupt and deadline, and returns to look again.
+ *
+ *     filchi_await_begin(&await, &parker, deadline, true);
+ *     for (;;) {
+ *         uint32_t seen = filchi_parker_count(&parker);
+ *         if (it is there)
+ *             break;
+ *         if (filchi_await_run(&await, future, false))
+ *             continue;
+ *         if ((rc = filchi_await_pause(&await, seen, not started yet)))
+ *             break;
+ *     }
+ *     due += filchi_await_end(&await);
+ *
+ * docs/design/await.md proves that a task that awaits its own descendants always gets on.
+ */
+#ifndef FILCHI_AWAIT_H
+#define FILCHI_AWAIT_H
+
+#include "worker.h"
+
+struct filchi_await {
+    struct filchi_thread *thread; /* NULL: not on a thread of a pool, or one that keeps its worker */
+    struct filchi_parker *parker;
+    int64_t deadline;
+    filch_stop *stop; /* ends the wait; NULL: nothing does */
+    int stop_rc;
+    bool armed;   /* stop_waiter is registered with stop */
+    bool blocked; /* the thread gave its worker away */
+    bool spun;
+    uint32_t due; /* signals to the parker that came, or will, on account of this frame */
+    struct filchi_waiter stop_waiter;
+};
+
+/* heed: a stop of the task, or an interrupt of the thread, ends the wait. */
+void filchi_await_begin(struct filchi_await *await, struct filchi_parker *parker, int64_t deadline, bool heed);
+/* Inside a task: runs the awaited task here, if it has not started and running it is better than a handoff. */
+bool filchi_await_run(struct filchi_await *await, filch_future *future, bool prefer_handoff);
+/* Sleeps until the parker's count is not `seen`; it may return earlier. 0: look again; or the error that ends the wait. */
+int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled);
+/* Takes a worker again. Returns how many signals to the parker are on this frame's account. */
+uint32_t filchi_await_end(struct filchi_await *await);
+
+/* A waiter that signals the filchi_parker that owns it. */
+void filchi_await_signal(struct filchi_waiter *waiter);
+
+/* Waits for one future, as filch_future_wait(). */
+int filchi_await_future(filch_future *future, int64_t deadline, bool heed);
+
+/* The stop that ends this thread's waits outside of tasks: set by its interrupt guard, or NULL. */
+extern _Thread_local filch_stop *filchi_interrupt_here;
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Errors: immutable once made, counted references, the texts in the same block. Without memory a static error
+ * stands in, so that making one never fails; it is not counted.
+ */
+#ifndef FILCHI_ERROR_H
+#define FILCHI_ERROR_H
+
+#include <filch/filch.h>
+
+#include <stdarg.h>
+
+/* Any thread. Takes a reference to `cause`; `task` (NULL: none) and the text are copied. Code 0: the cause's. */
+filch_error *filchi_error_make(const char *task, const filch_error *cause, int code, const char *format,
+                               va_list args) FILCH_PRINTF(4, 0);
+/* The same with the arguments in line. */
+filch_error *filchi_error_makef(const char *task, const filch_error *cause, int code, const char *format, ...)
+    FILCH_PRINTF(4, 5);
+
+#endif

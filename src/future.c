@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/* The task and future object and every transition of its state: see future.h. */
+#include "future.h"
+
+#include "error.h"
+#include "os.h"
+
+#include <errno.h>
+#include <string.h>
+
+_Static_assert(FILCH_DONE == FILCHI_STATE_FINAL, "the first final state");
+_Static_assert(FILCH_STOPPED <= FILCHI_WORD_STATE, "states fit their bits");
+
+/* ---- Life ---- */
+
+void filchi_future_init(filch_future *future, filch_fn *fn, void *arg, uint32_t refs)
+{
+    filchi_waitlist_init(&future->waiters, FILCH_PENDING, refs ? 0 : FILCHI_WORD_ORPHAN);
+    future->fn = fn;
+    future->arg = arg;
+    future->value.result = NULL;
+    atomic_init(&future->refs, refs);
+    atomic_init(&future->cold, 0);
+    atomic_init(&future->mark, 0);
+}
+
+static void use_cold(filch_future *future)
+{
+    /* relaxed: read by who frees it, after everybody who held it let go. */
+    atomic_store_explicit(&future->cold, 1, memory_order_relaxed);
+}
+
+void filchi_future_init_cold(filch_future *future, const char *name, void (*arg_dtor)(void *))
+{
+    use_cold(future);
+    future->name = name;
+    future->arg_dtor = arg_dtor;
+}
+
+static void drop_stop(filch_future *future)
+{
+    if (future->stop & FILCHI_STOP_OWNED)
+        filch_stop_unref(filchi_future_stop(future));
+}
+
+/* Line 1 goes back to zero, as free objects must be. */
+static void clear_cold(filch_future *future)
+{
+    filch_error_unref(
+        atomic_load_explicit(&future->error, memory_order_relaxed)); /* relaxed: nobody else is left. */
+    if (future->name != future->name_inline)
+        filchi_os_free((void *)(uintptr_t)future->name);
+    memset((char *)future + FILCHI_LINE, 0, sizeof *future - FILCHI_LINE);
+}
+
+static void free_object(filch_future *future)
+{
+    if (atomic_load_explicit(&future->cold, memory_order_relaxed)) /* relaxed: nobody else is left. */
+        clear_cold(future);
+    memset(future, 0, FILCHI_LINE);
+    filchi_slab_free(future, filchi_slab_here);
+}
+
+void filchi_future_abandon(filch_future *future)
+{
+    drop_stop(future);
+    free_object(future);
+}
+
+/* Final and nobody holds it. */
+static void destroy(filch_future *future)
+{
+    if (atomic_load_explicit(&future->cold, memory_order_relaxed)) { /* relaxed: nobody else is left. */
+        if (future->result_dtor)
+            future->result_dtor(future->value.result);
+        if (future->arg_dtor)
+            future->arg_dtor(future->arg);
+    }
+    free_object(future);
+}
+
+filch_future *filch_future_ref(filch_future *future)
+{
+    atomic_fetch_add_explicit(&future->refs, 1, memory_order_relaxed); /* relaxed: the caller holds one. */
+    return future;
+}
+
+/* The last handle is gone: free it, or leave that to the thread that completes it. */
+static void orphan(filch_future *future)
+{
+    /* acquire W1: pairs with W1 in filchi_waitlist_move(); the runner has left the object. */
+    uintptr_t word = atomic_load_explicit(&future->waiters.word, memory_order_acquire);
+    while ((word & FILCHI_WORD_STATE) < FILCHI_STATE_FINAL) {
+        /* release F1: pairs with the acquire of W1 in filchi_waitlist_move(); who completes it may free what we used. */
+        if (atomic_compare_exchange_weak_explicit(&future->waiters.word, &word, word | FILCHI_WORD_ORPHAN,
+                                                  memory_order_release, memory_order_acquire))
+            return;
+    }
+    destroy(future);
+}
+
+void filch_future_unref(filch_future *future)
+{
+    if (!future)
+        return;
+    /* acquire F2: pairs with release F2 in other calls. The only holder needs no read-modify-write. */
+    if (atomic_load_explicit(&future->refs, memory_order_acquire) != 1 &&
+        atomic_fetch_sub_explicit(&future->refs, 1, memory_order_acq_rel) != 1) /* acq_rel F2: pairs with itself. */
+        return;
+    orphan(future);
+}
+
+/* ---- Transitions ---- */
+
+enum filchi_claim filchi_future_claim(filch_future *future)
+{
+    uintptr_t old;
+    if (filchi_waitlist_move(&future->waiters, FILCH_PENDING, FILCH_RUNNING, &old))
+        return FILCHI_CLAIM_GOT;
+    filch_future_unref(future);
+    return FILCHI_CLAIM_STALE;
+}
+
+enum filchi_claim filchi_future_claim_in_place(filch_future *future)
+{
+    uintptr_t old;
+    if (filchi_waitlist_peek(&future->waiters) != FILCH_PENDING)
+        return FILCHI_CLAIM_STALE;
+    filch_future_ref(future); /* for the entry, which turns stale */
+    if (filchi_waitlist_move(&future->waiters, FILCH_PENDING, FILCH_RUNNING, &old))
+        return FILCHI_CLAIM_GOT;
+    filch_future_unref(future);
+    return FILCHI_CLAIM_STALE;
+}
+
+/* Ends a task that the caller has claimed, or cancels a pending one. False: `from` is not its state. */
+static bool finish(filch_future *future, filch_state from, filch_state to)
+{
+    uintptr_t old;
+    if (!filchi_waitlist_move(&future->waiters, from, to, &old))
+        return false;
+    filchi_waitlist_serve(old);
+    if (old & FILCHI_WORD_ORPHAN)
+        destroy(future);
+    return true;
+}
+
+void filchi_future_cancel_entry(filch_future *future)
+{
+    /* Claimed first, for the stop's sake: dropping it needs the object, which after the final state may be gone. */
+    if (filchi_future_claim(future) != FILCHI_CLAIM_GOT)
+        return;
+    drop_stop(future);
+    finish(future, FILCH_RUNNING, FILCH_CANCELLED);
+}
+
+/* The runner drops a result that the task set before it failed. */
+static void drop_result(filch_future *future)
+{
+    if (atomic_load_explicit(&future->cold, memory_order_relaxed) && future->result_dtor) { /* relaxed: own. */
+        future->result_dtor(future->value.result);
+        future->result_dtor = NULL;
+    }
+}
+
+void filchi_future_complete(filch_future *future, int rc)
+{
+    filch_state to = FILCH_DONE;
+    if (rc != 0) {
+        drop_result(future);
+        to = rc == -ECANCELED && filchi_stop_peek(filchi_future_stop(future)) ? FILCH_STOPPED : FILCH_FAILED;
+        future->value.code = rc < 0 ? rc : -EINVAL;
+    }
+    drop_stop(future);
+    finish(future, FILCH_RUNNING, to);
+}
+
+void filchi_future_complete_stopped(filch_future *future)
+{
+    future->value.code = filch_stop_reason(filchi_future_stop(future));
+    drop_stop(future);
+    finish(future, FILCH_RUNNING, FILCH_STOPPED);
+}
+
+bool filch_future_cancel(filch_future *future)
+{
+    filch_state state = (filch_state)filchi_waitlist_peek(&future->waiters);
+    if (state != FILCH_PENDING)
+        return state == FILCH_CANCELLED;
+    filch_future_ref(future); /* for the entry, which turns stale */
+    filch_stop *stop = future->stop & FILCHI_STOP_OWNED ? filchi_future_stop(future) : NULL;
+    if (finish(future, FILCH_PENDING, FILCH_CANCELLED)) {
+        filch_stop_unref(stop); /* ours now: nobody will run it */
+        return true;
+    }
+    filch_future_unref(future);
+    return filchi_future_state(future) == FILCH_CANCELLED;
+}
+
+/* ---- Asking ---- */
+
+filch_state filch_future_state(const filch_future *future)
+{
+    return filchi_future_state(future);
+}
+
+bool filch_future_done(const filch_future *future)
+{
+    return filchi_future_final(future);
+}
+
+const char *filch_state_name(filch_state state)
+{
+    static const char *const names[] = { "pending", "running",   "waiting to retry", "done",
+                                         "failed",  "cancelled", "stopped" };
+    return (unsigned)state < sizeof names / sizeof *names ? names[state] : "unknown";
+}
+
+const char *filch_future_name(const filch_future *future)
+{
+    /* relaxed: a name is set before the task is published. */
+    return atomic_load_explicit(&future->cold, memory_order_relaxed) ? future->name : NULL;
+}
+
+void *filch_future_arg(const filch_future *future)
+{
+    return future->arg;
+}
+
+static filch_error *make_error(const filch_future *future, filch_state state)
+{
+    const char *name = filch_future_name(future);
+    if (state == FILCH_CANCELLED)
+        return filchi_error_makef(name, NULL, -ECANCELED, "cancelled before it started");
+    char reason[96];
+    filchi_os_error_text((int)future->value.code, reason, sizeof reason);
+    if (state == FILCH_STOPPED)
+        return filchi_error_makef(name, NULL, -ECANCELED, "stopped: %s", reason);
+    return filchi_error_makef(name, NULL, (int)future->value.code, "the task failed");
+}
+
+const filch_error *filch_future_error(filch_future *future)
+{
+    filch_state state = filchi_future_state(future);
+    if (state < FILCH_FAILED)
+        return NULL;
+    /* acquire F3: pairs with release F3 below, by whoever asked first. */
+    filch_error *error = atomic_load_explicit(&future->error, memory_order_acquire);
+    if (error)
+        return error;
+    filch_error *made = make_error(future, state);
+    use_cold(future);
+    /* release F3, acquire F3: pairs with itself; publishes the error, or sees that of who came first. */
+    if (atomic_compare_exchange_strong_explicit(&future->error, &error, made, memory_order_acq_rel,
+                                                memory_order_acquire))
+        return made;
+    filch_error_unref(made);
+    return error;
+}
+
+/* ---- Callbacks ---- */
+
+struct callback {
+    struct filchi_waiter waiter;
+    void (*function)(filch_future *, void *);
+};
+
+static void serve_callback(struct filchi_waiter *waiter)
+{
+    struct callback *callback = (struct callback *)waiter;
+    filch_future *future = waiter->subject;
+    callback->function(future, waiter->owner);
+    filchi_os_free(callback);
+    filch_future_unref(future);
+}
+
+int filch_future_on_done(filch_future *future, void (*function)(filch_future *, void *), void *arg)
+{
+    struct callback *callback = filchi_os_alloc_aligned(_Alignof(struct callback), sizeof *callback);
+    if (!callback)
+        return -ENOMEM;
+    callback->waiter.serve = serve_callback;
+    callback->waiter.subject = filch_future_ref(future); /* the handle may go before the callback is due */
+    callback->waiter.owner = arg;
+    callback->function = function;
+    if (!filchi_waitlist_add(&future->waiters, &callback->waiter))
+        serve_callback(&callback->waiter);
+    return 0;
+}
+
+void filch_future_cleanup(filch_future **future)
+{
+    filch_future_unref(*future);
+}

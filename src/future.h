@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The task and future object, and every transition of its state. docs/design/lifetime.md tells who holds it when.
+ *
+ * Invariant: the object is free when it is final, nobody holds a handle, and no queue has an entry for it. `refs` counts
+ * handles, and stale entries: those of tasks that somebody else claimed or cancelled (the claimer counts it first, who
+ * pops it drops it). The runner needs no reference: while the task is not final, a last filch_future_unref() only
+ * marks the word ORPHAN, and then the completing thread frees it.
+ */
+#ifndef FILCHI_FUTURE_H
+#define FILCHI_FUTURE_H
+
+#include "slab.h"
+#include "stop.h"
+#include "waitlist.h"
+
+#include <filch/filch.h>
+
+#define FILCHI_NAME_INLINE 24
+
+/* Bits below the stop's pointer. */
+#define FILCHI_STOP_OWNED ((uintptr_t)1)
+
+struct filch_future {
+    /* Line 0: all that most tasks touch. */
+    struct filchi_waitlist waiters; /* filch_state; see waitlist.h */
+    filch_fn *fn;                   /* submitter */
+    void *arg;                      /* submitter */
+    union {
+        void *result;  /* runner; for readers once DONE */
+        intptr_t code; /* runner; for readers once FAILED or STOPPED */
+    } value;
+    struct filchi_mpsc_node link; /* the inject queue's */
+    uintptr_t stop;               /* submitter; the runner drops an owned one before the final state */
+    _Atomic uint32_t refs;        /* see above; anyone who holds one */
+    _Atomic uint32_t cold;        /* 1: line 1 is in use (else all zero); whoever writes to line 1 */
+    _Atomic uintptr_t mark;       /* scratch of filch_completed_begin(), to find duplicates */
+    /* Line 1: for tasks with a name, an error or a destructor. */
+    _Alignas(FILCHI_LINE) _Atomic(filch_error *) error; /* runner, or who first asks */
+    void (*arg_dtor)(void *);                           /* submitter */
+    void (*result_dtor)(void *);                        /* runner */
+    const char *name;                                   /* submitter: name_inline or a block of its own */
+    char name_inline[FILCHI_NAME_INLINE];
+    void *reserved; /* scopes and retries */
+};
+_Static_assert(sizeof(filch_future) == FILCHI_SLAB_OBJECT, "task and future are one object of 128 bytes");
+_Static_assert(offsetof(filch_future, error) == FILCHI_LINE, "line 1 is the cold one");
+
+enum filchi_claim {
+    FILCHI_CLAIM_GOT,   /* PENDING -> RUNNING: the caller runs it */
+    FILCHI_CLAIM_STALE, /* somebody else claimed or cancelled it before */
+};
+
+/* The submitter, before it is published. `refs` handles; 0 for a task that nobody holds. */
+void filchi_future_init(filch_future *future, filch_fn *fn, void *arg, uint32_t refs);
+/* The same: what needs line 1. The name must be owned by the future (name_inline, or allocated), or NULL. */
+void filchi_future_init_cold(filch_future *future, const char *name, void (*arg_dtor)(void *));
+/* The submitter gives it up again: nothing runs but the memory's return. */
+void filchi_future_abandon(filch_future *future);
+
+/* Who popped its queue entry. STALE: the entry's reference was dropped, the object must not be touched again. */
+enum filchi_claim filchi_future_claim(filch_future *future);
+/* Who holds a handle, and leaves the queue entry where it is. */
+enum filchi_claim filchi_future_claim_in_place(filch_future *future);
+/* Who popped its queue entry: PENDING -> CANCELLED, unless it is stale. The object must not be touched again. */
+void filchi_future_cancel_entry(filch_future *future);
+
+/* The runner, with what the function returned: RUNNING -> DONE, FAILED or STOPPED. Never touch the object again. */
+void filchi_future_complete(filch_future *future, int rc);
+/* The runner, instead of running it: its stop is requested. */
+void filchi_future_complete_stopped(filch_future *future);
+
+static inline filch_state filchi_future_state(const filch_future *future)
+{
+    return (filch_state)filchi_waitlist_state(&future->waiters);
+}
+
+static inline bool filchi_future_final(const filch_future *future)
+{
+    return filchi_waitlist_state(&future->waiters) >= FILCHI_STATE_FINAL;
+}
+
+static inline filch_stop *filchi_future_stop(const filch_future *future)
+{
+    return (filch_stop *)(future->stop & ~FILCHI_STOP_OWNED);
+}
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The interrupt guard. Its pointer to the active guard is the library's only global state: a signal handler has no argument.
+ */
+#include "await.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+struct filch_guard {
+    filch_stop *stop;        /* a reference: what the first SIGINT requests */
+    filch_stop *interrupted; /* own: ends the waits of this thread */
+    struct sigaction before; /* what is restored */
+};
+
+/* Set by begin and end; read by the handler on any thread. */
+static _Atomic(filch_guard *) active;
+/* Handlers between their first and last access to the guard. */
+static _Atomic int handlers;
+
+static void kill_us(void)
+{
+    struct sigaction by_default;
+    memset(&by_default, 0, sizeof by_default);
+    by_default.sa_handler = SIG_DFL;
+    sigaction(SIGINT, &by_default, NULL);
+    raise(SIGINT); /* blocked until the handler returns; then it kills */
+}
+
+static void on_interrupt(int signal)
+{
+    (void)signal;
+    int saved = errno;
+    /* seq_cst G1 vs G1 in filch_guard_end(): either we see no guard, or it sees us and waits. */
+    atomic_fetch_add_explicit(&handlers, 1, memory_order_seq_cst);
+    filch_guard *guard = atomic_load_explicit(&active, memory_order_seq_cst); /* seq_cst G1. */
+    if (guard && filch_stop_requested(guard->interrupted)) {
+        kill_us();
+    } else if (guard) {
+        filch_stop_request(guard->stop, -EINTR);
+        filch_stop_request(guard->interrupted, -EINTR);
+    }
+    /* release G2: pairs with acquire G2 in filch_guard_end(); we are done with the guard. */
+    atomic_fetch_sub_explicit(&handlers, 1, memory_order_release);
+    errno = saved;
+}
+
+int filch_guard_begin(filch_guard **out, filch_stop *stop)
+{
+    if (!stop || filchi_thread_here)
+        return -EINVAL;
+    filch_guard *guard = filchi_os_alloc(sizeof *guard);
+    if (!guard)
+        return -ENOMEM;
+    int rc = filch_stop_create(&guard->interrupted, NULL);
+    if (rc)
+        goto free_guard;
+    guard->stop = filch_stop_ref(stop);
+    filch_guard *none = NULL;
+    rc = -EBUSY;
+    /* seq_cst G1: publishes the guard to the handler, which is installed after it. */
+    if (!atomic_compare_exchange_strong_explicit(&active, &none, guard, memory_order_seq_cst, memory_order_relaxed))
+        goto unref_stops;
+    filchi_interrupt_here = guard->interrupted;
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_interrupt;
+    action.sa_flags = SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, &guard->before); /* cannot fail for SIGINT */
+    *out = guard;
+    return 0;
+unref_stops:
+    filch_stop_unref(guard->stop);
+    filch_stop_unref(guard->interrupted);
+free_guard:
+    filchi_os_free(guard);
+    return rc;
+}
+
+bool filch_guard_interrupted(const filch_guard *guard)
+{
+    return filch_stop_requested(guard->interrupted);
+}
+
+void filch_guard_end(filch_guard *guard)
+{
+    if (!guard)
+        return;
+    sigaction(SIGINT, &guard->before, NULL);
+    filchi_interrupt_here = NULL;
+    atomic_store_explicit(&active, NULL, memory_order_seq_cst); /* seq_cst G1 vs G1 in on_interrupt(). */
+    filchi_fence_store_load();
+    /* acquire G2: pairs with release G2 in on_interrupt(). */
+    while (atomic_load_explicit(&handlers, memory_order_acquire))
+        filchi_os_yield();
+    filch_stop_unref(guard->stop);
+    filch_stop_unref(guard->interrupted);
+    filchi_os_free(guard);
+}
+
+void filch_guard_cleanup(filch_guard **guard)
+{
+    filch_guard_end(*guard);
+}

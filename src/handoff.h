@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which thread holds which worker. All of it happens under one lock, next to a futex call that costs a hundred times as
+ * much; what running tasks look at (the idle word, the number of resumables) is read without it.
+ *
+ * Invariant: a worker is held by one thread or is in the idle list. A thread without a worker is in exactly one of the lists
+ * spare, resumable, blocked, or is about to enter or leave one. While a resumable thread waits no worker stays idle.
+ */
+#ifndef FILCHI_HANDOFF_H
+#define FILCHI_HANDOFF_H
+
+#include "worker.h"
+
+void filchi_handoff_init(struct filchi_handoff *handoff);
+
+/* Anyone: makes sure the pool has a thread. 0, -EAGAIN or -ENOMEM. */
+int filchi_handoff_ensure_thread(filch_pool *pool);
+/* Anyone who has published work: wakes or starts a thread if one is called for. */
+void filchi_handoff_notify(filch_pool *pool);
+
+/* A thread with nothing to do: sleeps until it is given a worker. False: the thread must end. */
+bool filchi_handoff_await_worker(struct filchi_thread *thread);
+/* A holder that found no work: gives its worker up (true), unless work has come meanwhile. */
+bool filchi_handoff_park(struct filchi_thread *thread);
+/* A holder between two tasks: gives its worker to a resumable thread if there is one (then true). */
+bool filchi_handoff_yield(struct filchi_thread *thread);
+/* A searching holder that has found work. */
+void filchi_handoff_found(struct filchi_thread *thread);
+
+/*
+ * A holder that must wait inside its task: gives its worker up, to be signalled at `parker`. `stalled`: something it waits for
+ * has not started. 0, or -EAGAIN if then nobody would be left to start it (and nothing was given up).
+ */
+int filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, bool stalled);
+/* A blocked thread that woke: true if it was given a worker meanwhile, by one signal that is on its account. */
+bool filchi_handoff_poked(struct filchi_thread *thread);
+/* A blocked thread whose wait is over: takes a worker, waiting for one if need be. True: as filchi_handoff_poked(). */
+bool filchi_handoff_unblock(struct filchi_thread *thread);
+
+/* Whether a thread could be had to take over a worker. A hint. */
+bool filchi_handoff_at_cap(filch_pool *pool);
+/* Anyone: threads with nothing to do end from now on. */
+void filchi_handoff_end(filch_pool *pool);
+/* After filchi_handoff_end(), outside of the pool's threads: joins and frees all of them. */
+void filchi_handoff_join(filch_pool *pool);
+
+static inline bool filchi_handoff_has_resumable(const filch_pool *pool)
+{
+    /* relaxed: a look at every task boundary; the lock decides. */
+    return atomic_load_explicit(&pool->handoff.resumables, memory_order_relaxed) != 0;
+}
+
+/* Whether any queue has an entry. A moment's answer; after a store-load fence it sees what was published before. */
+static inline bool filchi_handoff_any_work(filch_pool *pool)
+{
+    if (!filchi_inject_empty(&pool->inject))
+        return true;
+    for (unsigned i = 0; i < pool->n_workers; i++)
+        if (!filchi_deque_empty(&pool->workers[i].deque) || !filchi_batch_empty(&pool->workers[i].batch))
+            return true;
+    return false;
+}
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* What filch asks of the operating system. os_linux.c is the only file that knows which one it is. */
+#ifndef FILCHI_OS_H
+#define FILCHI_OS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FILCHI_NEVER INT64_C(-1)
+
+/* Now, ns, CLOCK_MONOTONIC. Any context. */
+int64_t filchi_os_now(void);
+
+/* The deadline that lies timeout_ns ahead: FILCHI_NEVER for a negative or an unreachable one. */
+int64_t filchi_os_deadline(int64_t timeout_ns);
+
+/*
+ * Sleeps while *word == expected, until a wake or the deadline. Returns -ETIMEDOUT, or 0 with or without reason: the
+ * caller looks again. Signals do not end it early but may wake it.
+ */
+int filchi_os_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline);
+
+/* Wakes up to n sleepers. Async-signal-safe; the word may be gone already, then nobody or a stranger wakes. */
+void filchi_os_futex_wake(_Atomic uint32_t *word, int n);
+
+/* Gives the core to somebody else. */
+void filchi_os_yield(void);
+
+/* Memory, zeroed. NULL without memory. Size need not be a multiple of align for the second. */
+void *filchi_os_alloc(size_t size);
+void *filchi_os_alloc_aligned(size_t align, size_t size);
+void filchi_os_free(void *memory);
+
+/* Zeroed pages aligned to their size (a power of two); `huge` asks for huge pages. NULL without memory. */
+void *filchi_os_pages(size_t size, bool huge);
+void filchi_os_pages_free(void *pages, size_t size);
+
+/*
+ * Starts a thread that runs main(arg) with all asynchronous signals blocked and the given name (cut to what the
+ * system takes). stack_size 0: the default. 0, or a negative errno (-EAGAIN). It must be joined.
+ */
+int filchi_os_thread_start(pthread_t *out, void *(*main)(void *), void *arg, const char *name, size_t stack_size);
+void filchi_os_thread_join(pthread_t thread);
+
+/* The lowest usable address of the calling thread's stack, which grows down. 0 if unknown. */
+uintptr_t filchi_os_stack_low(void);
+
+/* CPUs in the affinity mask, at least 1. */
+unsigned filchi_os_affinity(void);
+
+/*
+ * The cgroup cpu quota in CPUs, rounded up, the least over this process's group and its ancestors, v1 and v2; 0 if there
+ * is none. `root` is put before every path that is read: "" but in tests.
+ */
+unsigned filchi_os_cpu_quota(const char *root);
+
+/* An eventfd, or a negative errno; and making it readable (async-signal-safe); and closing it. */
+int filchi_os_event_create(void);
+void filchi_os_event_signal(int fd);
+void filchi_os_event_close(int fd);
+
+/* Puts the text of an errno into the buffer. */
+void filchi_os_error_text(int code, char *buffer, size_t size);
+
+#ifdef FILCH_TESTING
+/* Faults to inject: n > 0 makes the nth call from now fail, n < 0 every call from now on. Written by tests. */
+struct filchi_os_faults {
+    _Atomic long allocations; /* filchi_os_alloc(), _alloc_aligned(), _pages() */
+    _Atomic long threads;     /* filchi_os_thread_start() */
+    _Atomic long events;      /* filchi_os_event_create() */
+};
+extern struct filchi_os_faults filchi_os_faults;
+#endif
+
+#endif

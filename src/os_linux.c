@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/* The operating system, on Linux: futexes, the clock, threads, pages, affinity and cgroup quotas. */
+#include "os.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S INT64_C(1000000000)
+
+#ifdef FILCH_TESTING
+struct filchi_os_faults filchi_os_faults;
+
+static bool faulty(_Atomic long *countdown)
+{
+    long n = atomic_load_explicit(countdown, memory_order_relaxed); /* relaxed: tests only, no data follows it. */
+    if (n == 0)
+        return false;
+    if (n < 0)
+        return true;
+    return atomic_fetch_sub_explicit(countdown, 1, memory_order_relaxed) == 1;
+}
+#define FAULTY(what) faulty(&filchi_os_faults.what)
+#else
+#define FAULTY(what) false
+#endif
+
+/* ---- Time ---- */
+
+int64_t filchi_os_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+int64_t filchi_os_deadline(int64_t timeout_ns)
+{
+    if (timeout_ns < 0)
+        return FILCHI_NEVER;
+    int64_t now = filchi_os_now();
+    return timeout_ns > INT64_MAX - now ? FILCHI_NEVER : now + timeout_ns;
+}
+
+int filchi_os_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline)
+{
+    struct timespec until = { .tv_sec = (time_t)(deadline / NS_PER_S), .tv_nsec = (long)(deadline % NS_PER_S) };
+    long rc = syscall(SYS_futex, (uint32_t *)word, FUTEX_WAIT_BITSET_PRIVATE, expected,
+                      deadline == FILCHI_NEVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
+    return rc == -1 && errno == ETIMEDOUT ? -ETIMEDOUT : 0;
+}
+
+void filchi_os_futex_wake(_Atomic uint32_t *word, int n)
+{
+    int saved = errno; /* a signal handler must leave it as it was */
+    syscall(SYS_futex, (uint32_t *)word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
+    errno = saved;
+}
+
+void filchi_os_yield(void)
+{
+    sched_yield();
+}
+
+/* ---- Memory ---- */
+
+void *filchi_os_alloc(size_t size)
+{
+    return FAULTY(allocations) ? NULL : calloc(1, size);
+}
+
+void *filchi_os_alloc_aligned(size_t align, size_t size)
+{
+    size_t rounded = (size + align - 1) & ~(align - 1);
+    if (rounded < size || FAULTY(allocations))
+        return NULL;
+    void *memory = aligned_alloc(align, rounded);
+    if (memory)
+        memset(memory, 0, rounded);
+    return memory;
+}
+
+void filchi_os_free(void *memory)
+{
+    free(memory);
+}
+
+void *filchi_os_pages(size_t size, bool huge)
+{
+    if (FAULTY(allocations))
+        return NULL;
+    char *whole = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (whole == MAP_FAILED)
+        return NULL;
+    size_t before = (size - ((uintptr_t)whole & (size - 1))) & (size - 1);
+    char *pages = whole + before;
+    if (before)
+        munmap(whole, before);
+    if (size - before)
+        munmap(pages + size, size - before);
+    if (huge)
+        madvise(pages, size, MADV_HUGEPAGE); /* advice: without it the pages are small, and slower to touch */
+    return pages;
+}
+
+void filchi_os_pages_free(void *pages, size_t size)
+{
+    munmap(pages, size);
+}
+
+/* ---- Threads ---- */
+
+int filchi_os_thread_start(pthread_t *out, void *(*main)(void *), void *arg, const char *name, size_t stack_size)
+{
+    if (FAULTY(threads))
+        return -EAGAIN;
+    pthread_attr_t attributes;
+    int rc = pthread_attr_init(&attributes);
+    if (rc)
+        return -rc;
+    if (stack_size)
+        rc = pthread_attr_setstacksize(&attributes, stack_size);
+    if (!rc) {
+        sigset_t all, before;
+        sigfillset(&all);
+        /* Faults of the thread's own making stay deliverable: blocked, they would kill without a handler. */
+        sigdelset(&all, SIGSEGV);
+        sigdelset(&all, SIGBUS);
+        sigdelset(&all, SIGFPE);
+        sigdelset(&all, SIGILL);
+        sigdelset(&all, SIGTRAP);
+        sigdelset(&all, SIGSYS);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        rc = pthread_create(out, &attributes, main, arg);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+    pthread_attr_destroy(&attributes);
+    if (rc)
+        return -rc;
+    char cut[16];
+    snprintf(cut, sizeof cut, "%s", name);
+    pthread_setname_np(*out, cut);
+    return 0;
+}
+
+void filchi_os_thread_join(pthread_t thread)
+{
+    pthread_join(thread, NULL);
+}
+
+uintptr_t filchi_os_stack_low(void)
+{
+    pthread_attr_t attributes;
+    if (pthread_getattr_np(pthread_self(), &attributes))
+        return 0;
+    void *low = NULL;
+    size_t size = 0;
+    pthread_attr_getstack(&attributes, &low, &size);
+    pthread_attr_destroy(&attributes);
+    return (uintptr_t)low;
+}
+
+/* ---- How many CPUs ---- */
+
+unsigned filchi_os_affinity(void)
+{
+    int n = 1;
+    for (int cpus = 1024; cpus <= 1 << 20; cpus *= 4) {
+        cpu_set_t *set = CPU_ALLOC((size_t)cpus);
+        if (!set)
+            break;
+        size_t size = CPU_ALLOC_SIZE((size_t)cpus);
+        int rc = sched_getaffinity(0, size, set);
+        int error = errno;
+        if (rc == 0)
+            n = CPU_COUNT_S(size, set);
+        CPU_FREE(set);
+        if (rc == 0 || error != EINVAL) /* EINVAL: more CPUs than the set has room for */
+            break;
+    }
+    return n < 1 ? 1 : (unsigned)n;
+}
+
+/* Reads the first line of root/path into the buffer, without its newline. */
+static bool read_line(const char *root, const char *path, char *line, size_t size)
+{
+    char full[PATH_MAX];
+    if (snprintf(full, sizeof full, "%s%s", root, path) >= (int)sizeof full)
+        return false;
+    FILE *file = fopen(full, "re");
+    if (!file)
+        return false;
+    bool ok = fgets(line, (int)size, file) != NULL;
+    fclose(file);
+    if (ok)
+        line[strcspn(line, "\n")] = '\0';
+    return ok;
+}
+
+static unsigned round_up(long long quota, long long period)
+{
+    if (quota <= 0 || period <= 0)
+        return 0;
+    long long cpus = (quota + period - 1) / period;
+    return cpus > 1 << 20 ? 0 : (unsigned)cpus;
+}
+
+/* The quota written in one group's directory, 0 if none. */
+static unsigned group_quota(const char *root, const char *directory, bool v2)
+{
+    char path[PATH_MAX], line[128];
+    long long quota = 0, period = 0;
+    if (v2) {
+        if (snprintf(path, sizeof path, "%s/cpu.max", directory) >= (int)sizeof path)
+            return 0;
+        if (!read_line(root, path, line, sizeof line) || sscanf(line, "%lld %lld", &quota, &period) != 2)
+            return 0; /* "max 100000" is no quota */
+        return round_up(quota, period);
+    }
+    if (snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", directory) >= (int)sizeof path ||
+        !read_line(root, path, line, sizeof line) || sscanf(line, "%lld", &quota) != 1)
+        return 0;
+    if (snprintf(path, sizeof path, "%s/cpu.cfs_period_us", directory) >= (int)sizeof path ||
+        !read_line(root, path, line, sizeof line) || sscanf(line, "%lld", &period) != 1)
+        return 0;
+    return round_up(quota, period);
+}
+
+/* The least quota from `group` up to the mount point. In a container the group's own path may not be mounted. */
+static unsigned least_quota(const char *root, const char *mount, const char *group, bool v2)
+{
+    char directory[PATH_MAX];
+    if (snprintf(directory, sizeof directory, "%s%s", mount, group) >= (int)sizeof directory)
+        return 0;
+    unsigned least = 0;
+    for (;;) {
+        unsigned quota = group_quota(root, directory, v2);
+        if (quota && (!least || quota < least))
+            least = quota;
+        char *slash = strrchr(directory, '/');
+        if (!slash || slash < directory + strlen(mount))
+            return least;
+        *slash = '\0';
+    }
+}
+
+/* Whether a comma-separated list of controllers has "cpu". */
+static bool has_cpu(const char *controllers, size_t length)
+{
+    for (const char *at = controllers, *end = controllers + length; at < end;) {
+        size_t word = strcspn(at, ",:");
+        if (word == 3 && strncmp(at, "cpu", 3) == 0)
+            return true;
+        at += word + 1;
+    }
+    return false;
+}
+
+unsigned filchi_os_cpu_quota(const char *root)
+{
+    static const char *const v1_mounts[] = { "/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct" };
+    char path[PATH_MAX], line[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/proc/self/cgroup", root) >= (int)sizeof path)
+        return 0;
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return 0;
+    unsigned least = 0;
+    while (fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\n")] = '\0';
+        char *controllers = strchr(line, ':');
+        char *group = controllers ? strchr(controllers + 1, ':') : NULL;
+        if (!group)
+            continue;
+        size_t length = (size_t)(group - controllers - 1);
+        unsigned found = 0;
+        if (length == 0)
+            found = least_quota(root, "/sys/fs/cgroup", group + 1, true);
+        else if (has_cpu(controllers + 1, length))
+            for (size_t i = 0; i < sizeof v1_mounts / sizeof *v1_mounts && !found; i++)
+                found = least_quota(root, v1_mounts[i], group + 1, false);
+        if (found && (!least || found < least))
+            least = found;
+    }
+    fclose(file);
+    return least;
+}
+
+/* ---- Events and errors ---- */
+
+int filchi_os_event_create(void)
+{
+    if (FAULTY(events))
+        return -EMFILE;
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return fd < 0 ? -errno : fd;
+}
+
+void filchi_os_event_signal(int fd)
+{
+    int saved = errno;
+    uint64_t one = 1;
+    while (write(fd, &one, sizeof one) < 0 && errno == EINTR)
+        continue;
+    errno = saved;
+}
+
+void filchi_os_event_close(int fd)
+{
+    close(fd);
+}
+
+void filchi_os_error_text(int code, char *buffer, size_t size)
+{
+    const char *text = strerror_r(code < 0 ? -code : code, buffer, size); /* GNU: may point elsewhere */
+    if (text != buffer)
+        snprintf(buffer, size, "%s", text);
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/* A pool's life: create, look at, shut down, destroy. */
+#include "error.h"
+#include "handoff.h"
+#include "options.h"
+
+#include <stdio.h>
+
+#define DEFAULT_SPARE_THREADS 256
+#define NAMES_SHOWN 8
+
+unsigned filch_default_workers(void)
+{
+    unsigned cpus = filchi_os_affinity();
+    unsigned quota = filchi_os_cpu_quota("");
+    return quota && quota < cpus ? quota : cpus;
+}
+
+/* ---- Create ---- */
+
+static int check_options(filch_pool_options *chosen, const filch_pool_options *options)
+{
+    int rc = filchi_options_copy(chosen, sizeof *chosen, options);
+    if (rc)
+        return rc;
+    if (!chosen->workers) {
+        chosen->workers = filch_default_workers();
+        if (chosen->workers > FILCHI_WORKERS_MAX)
+            chosen->workers = FILCHI_WORKERS_MAX;
+    }
+    if (chosen->workers > FILCHI_WORKERS_MAX || chosen->spare_threads > 1u << 20)
+        return -EINVAL;
+    if (!chosen->spare_threads)
+        chosen->spare_threads = DEFAULT_SPARE_THREADS;
+    if (chosen->no_spare_threads)
+        chosen->spare_threads = 0;
+    return 0;
+}
+
+static void worker_init(filch_pool *pool, unsigned index)
+{
+    struct filchi_worker *worker = &pool->workers[index];
+    filchi_batch_init(&worker->batch);
+    filchi_slab_init(&worker->slab, pool->home, FILCHI_SHARDS + index);
+    worker->pool = pool;
+    worker->random = UINT64_C(0x9E3779B97F4A7C15) * (index + 1);
+    worker->run_ns = INT64_MAX / 8; /* long, until one was timed */
+}
+
+static int init_workers(filch_pool *pool)
+{
+    for (unsigned i = 0; i < pool->n_workers; i++) {
+        int rc = filchi_deque_init(&pool->workers[i].deque);
+        if (rc) {
+            while (i-- > 0)
+                filchi_deque_fini(&pool->workers[i].deque);
+            return rc;
+        }
+        worker_init(pool, i);
+    }
+    for (unsigned i = pool->n_workers; i-- > 0;) { /* the first one on top */
+        pool->workers[i].next_idle = pool->handoff.idle;
+        pool->handoff.idle = &pool->workers[i];
+        filchi_idle_add(&pool->idle, false);
+    }
+    return 0;
+}
+
+static void init_handoff(filch_pool *pool, const filch_pool_options *chosen)
+{
+    struct filchi_handoff *handoff = &pool->handoff;
+    filchi_handoff_init(handoff);
+    handoff->workers = chosen->workers;
+    handoff->cap = chosen->workers + chosen->spare_threads;
+    handoff->stack_size = chosen->stack_size;
+    handoff->thread_main = filchi_worker_main;
+    snprintf(handoff->name, sizeof handoff->name, "%s", chosen->name ? chosen->name : "filch");
+}
+
+static void init_shards(filch_pool *pool)
+{
+    for (unsigned i = 0; i < FILCHI_SHARDS; i++) {
+        pthread_mutex_init(&pool->shards[i].lock, NULL);
+        filchi_slab_init(&pool->shards[i].slab, pool->home, i);
+    }
+}
+
+int filch_pool_create(filch_pool **out, const filch_pool_options *options)
+{
+    filch_pool_options chosen = FILCH_POOL_OPTIONS;
+    int rc = check_options(&chosen, options);
+    if (rc)
+        return rc;
+    rc = -ENOMEM;
+    filch_pool *pool = filchi_os_alloc_aligned(_Alignof(filch_pool), sizeof *pool);
+    if (!pool)
+        return rc;
+    pool->n_workers = chosen.workers;
+    pool->workers = filchi_os_alloc_aligned(FILCHI_LINE, chosen.workers * sizeof *pool->workers);
+    if (!pool->workers)
+        goto free_pool;
+    pool->home = filchi_slab_home_create(FILCHI_SHARDS + chosen.workers);
+    if (!pool->home)
+        goto free_workers;
+    rc = filch_stop_create(&pool->stop, chosen.stop);
+    if (rc)
+        goto close_home;
+    rc = init_workers(pool);
+    if (rc)
+        goto unref_stop;
+    filchi_inject_init(&pool->inject);
+    init_handoff(pool, &chosen);
+    init_shards(pool);
+    *out = pool;
+    return 0;
+unref_stop:
+    filch_stop_unref(pool->stop);
+close_home:
+    filchi_slab_home_close(pool->home, NULL, 0);
+free_workers:
+    filchi_os_free(pool->workers);
+free_pool:
+    filchi_os_free(pool);
+    return rc;
+}
+
+/* ---- Look at ---- */
+
+filch_stop *filch_pool_stop(filch_pool *pool)
+{
+    return pool->stop;
+}
+
+unsigned filch_pool_workers(const filch_pool *pool)
+{
+    return pool->n_workers;
+}
+
+int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out)
+{
+    if (out->size != sizeof *out)
+        return -EINVAL;
+    *out = (filch_pool_stats) { .size = sizeof *out, .workers = pool->n_workers };
+    for (unsigned i = 0; i < pool->n_workers; i++) {
+        const struct filchi_worker *worker = &pool->workers[i];
+        out->finished += filchi_counter_get(&worker->finished);
+        out->stolen += filchi_counter_get(&worker->stolen);
+        out->ran_in_place += filchi_counter_get(&worker->in_place);
+        out->handoffs += filchi_counter_get(&worker->handoffs);
+        out->parks += filchi_counter_get(&worker->parks);
+    }
+    out->finished += atomic_load_explicit(&pool->reaped, memory_order_relaxed); /* relaxed: a number to look at. */
+    out->submitted = out->finished + filchi_worker_unfinished(pool);
+    pthread_mutex_lock(&pool->handoff.lock);
+    out->threads = atomic_load_explicit(&pool->handoff.alive, memory_order_relaxed); /* relaxed: under the lock. */
+    out->threads_peak = pool->handoff.peak;
+    out->threads_failed = pool->handoff.failed;
+    out->idle = filchi_idle_workers(filchi_idle_load(&pool->idle));
+    pthread_mutex_unlock(&pool->handoff.lock);
+    return 0;
+}
+
+/* ---- Shut down ---- */
+
+/* "3 tasks still run: a, b, c": those that have a name, up to some. */
+static filch_error *name_stragglers(filch_pool *pool)
+{
+    char names[NAMES_SHOWN * (FILCHI_LABEL_WORDS * 8 + 2) + 8] = "";
+    size_t length = 0;
+    unsigned shown = 0;
+    pthread_mutex_lock(&pool->handoff.lock);
+    for (const struct filchi_thread *thread = pool->handoff.all; thread; thread = thread->next_thread) {
+        char label[FILCHI_LABEL_WORDS * 8];
+        if (thread->ended || !filchi_worker_label(thread, label))
+            continue;
+        if (shown == NAMES_SHOWN) {
+            snprintf(names + length, sizeof names - length, ", ...");
+            break;
+        }
+        length += (size_t)snprintf(names + length, sizeof names - length, "%s%s", shown++ ? ", " : ": ", label);
+    }
+    pthread_mutex_unlock(&pool->handoff.lock);
+    unsigned long long n = filchi_worker_unfinished(pool);
+    return filchi_error_makef(NULL, NULL, -ETIMEDOUT, "%llu task%s not finished%s", n, n == 1 ? "" : "s", names);
+}
+
+static int await_drained(filch_pool *pool, int64_t deadline)
+{
+    int rc = 0;
+    /* acquire C3: pairs with release C3 in filchi_worker_check_drained(). */
+    while (!atomic_load_explicit(&pool->drained, memory_order_acquire) && !filchi_worker_check_drained(pool) && !rc)
+        rc = filchi_os_futex_wait(&pool->drained, 0, deadline);
+    return atomic_load_explicit(&pool->drained, memory_order_acquire) ? 0 : rc; /* acquire C3. */
+}
+
+static void close_pool(filch_pool *pool, uint32_t how)
+{
+    /* relaxed: the locks order it before every submit that comes later, the fence before a look at the counters. */
+    atomic_fetch_or_explicit(&pool->closing, how, memory_order_relaxed);
+    for (unsigned i = 0; i < FILCHI_SHARDS; i++) {
+        pthread_mutex_lock(&pool->shards[i].lock);
+        pthread_mutex_unlock(&pool->shards[i].lock);
+    }
+    filchi_fence_store_load(); /* vs the fence in filchi_worker_check_drained() */
+}
+
+int filch_pool_shutdown(filch_pool *pool, unsigned flags, int64_t timeout_ns, filch_error **out_error)
+{
+    const unsigned known = FILCH_SHUTDOWN_WAIT | FILCH_SHUTDOWN_CANCEL_PENDING | FILCH_SHUTDOWN_STOP_RUNNING;
+    if (!pool || flags & ~known)
+        return -EINVAL;
+    bool inside = filchi_thread_here && filchi_thread_here->pool == pool;
+    if (inside && flags & FILCH_SHUTDOWN_WAIT)
+        return -EDEADLK;
+    int64_t deadline = filchi_os_deadline(timeout_ns);
+    close_pool(pool, FILCHI_CLOSED | (flags & FILCH_SHUTDOWN_CANCEL_PENDING ? FILCHI_CANCEL : 0));
+    if (flags & FILCH_SHUTDOWN_STOP_RUNNING)
+        filch_stop_request(pool->stop, -ECANCELED);
+    if (flags & FILCH_SHUTDOWN_CANCEL_PENDING)
+        filchi_worker_reap(pool);
+    if (!(flags & FILCH_SHUTDOWN_WAIT)) {
+        filchi_worker_check_drained(pool);
+        return 0;
+    }
+    int rc = await_drained(pool, deadline);
+    if (rc && out_error)
+        *out_error = name_stragglers(pool);
+    return rc;
+}
+
+/* ---- Destroy ---- */
+
+static void close_slabs(filch_pool *pool)
+{
+    struct filchi_slab *slabs[FILCHI_SHARDS + FILCHI_WORKERS_MAX];
+    size_t n = 0;
+    for (unsigned i = 0; i < FILCHI_SHARDS; i++)
+        slabs[n++] = &pool->shards[i].slab;
+    for (unsigned i = 0; i < pool->n_workers; i++)
+        slabs[n++] = &pool->workers[i].slab;
+    filchi_slab_home_close(pool->home, slabs, n);
+}
+
+int filch_pool_destroy(filch_pool *pool)
+{
+    if (!pool)
+        return 0;
+    int rc = filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCHI_NEVER, NULL);
+    if (rc)
+        return rc;
+    filchi_handoff_join(pool);
+    for (unsigned i = 0; i < FILCHI_SHARDS; i++)
+        pthread_mutex_destroy(&pool->shards[i].lock);
+    for (unsigned i = 0; i < pool->n_workers; i++)
+        filchi_deque_fini(&pool->workers[i].deque);
+    filchi_inject_fini(&pool->inject);
+    close_slabs(pool);
+    filch_stop_unref(pool->stop);
+    filchi_os_free(pool->workers);
+    filchi_os_free(pool);
+    return 0;
+}
+
+void filch_pool_cleanup(filch_pool **pool)
+{
+    filch_pool_destroy(*pool);
+}

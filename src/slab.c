@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory for tasks: see slab.h. */
+#include "slab.h"
+
+#include "os.h"
+
+#include <string.h>
+
+#define CHUNK ((size_t)64 << 10)
+#define ARENA ((size_t)2 << 20)
+
+/* The first object's place in a chunk; written before the chunk's first object is given out. */
+struct chunk {
+    struct filchi_slab *slab; /* compared only: it may be gone */
+    struct filchi_slab_home *home;
+    struct filchi_slab_returns *returns;
+};
+_Static_assert(sizeof(struct chunk) <= FILCHI_SLAB_OBJECT, "the header takes the place of one object");
+
+struct arena {
+    struct arena *older;
+    void *pages;
+    size_t size;
+};
+
+struct filchi_slab_home {
+    pthread_mutex_t lock;
+    struct arena *arenas; /* under lock */
+    _Atomic size_t live;  /* after close: objects not freed yet, plus one while closing */
+    struct filchi_slab_returns returns[];
+};
+
+static char closed_mark;
+/* The top of the returns once the pool is gone: objects are counted then, not collected. */
+#define CLOSED ((void *)&closed_mark)
+
+_Thread_local struct filchi_slab *filchi_slab_here;
+
+struct filchi_slab_home *filchi_slab_home_create(size_t n)
+{
+    struct filchi_slab_home *home =
+        filchi_os_alloc_aligned(FILCHI_LINE, sizeof *home + n * sizeof(struct filchi_slab_returns));
+    if (home)
+        pthread_mutex_init(&home->lock, NULL);
+    return home;
+}
+
+static void home_free(struct filchi_slab_home *home)
+{
+    for (struct arena *arena = home->arenas, *older; arena; arena = older) {
+        older = arena->older;
+        filchi_os_pages_free(arena->pages, arena->size);
+        filchi_os_free(arena);
+    }
+    pthread_mutex_destroy(&home->lock);
+    filchi_os_free(home);
+}
+
+static void home_drop(struct filchi_slab_home *home, size_t objects)
+{
+    /* acq_rel L2: pairs with itself; whoever drops the last sees every other thread done with the memory. */
+    if (atomic_fetch_sub_explicit(&home->live, objects, memory_order_acq_rel) == objects)
+        home_free(home);
+}
+
+static size_t list_length(const void *object)
+{
+    size_t n = 0;
+    for (; object; n++)
+        memcpy(&object, object, sizeof object);
+    return n;
+}
+
+void filchi_slab_home_close(struct filchi_slab_home *home, struct filchi_slab *const *slabs, size_t n)
+{
+    size_t carved = 1; /* ours, dropped at the end, so that nobody frees the home meanwhile */
+    for (size_t i = 0; i < n; i++)
+        carved += slabs[i]->carved;
+    atomic_store_explicit(&home->live, carved, memory_order_relaxed); /* relaxed: published by L1 below. */
+    size_t found = 1;
+    for (size_t i = 0; i < n; i++) {
+        /* acq_rel L1: pairs with L1 in filchi_slab_free(); takes what was freed, and publishes `live`. */
+        void *list = atomic_exchange_explicit(&slabs[i]->returns->top, CLOSED, memory_order_acq_rel);
+        found += list_length(slabs[i]->free) + list_length(list);
+    }
+    home_drop(home, found);
+}
+
+void filchi_slab_init(struct filchi_slab *slab, struct filchi_slab_home *home, size_t index)
+{
+    *slab = (struct filchi_slab) { .home = home, .returns = &home->returns[index] };
+    atomic_init(&slab->returns->top, NULL);
+}
+
+/* The first arena is one chunk, for pools that stay small; the later ones are large and huge-paged. */
+static bool grow(struct filchi_slab *slab)
+{
+    if (slab->arena == slab->arena_end) {
+        size_t size = slab->carved ? ARENA : CHUNK;
+        struct arena *arena = filchi_os_alloc(sizeof *arena);
+        if (!arena)
+            return false;
+        arena->pages = filchi_os_pages(size, size == ARENA);
+        if (!arena->pages) {
+            filchi_os_free(arena);
+            return false;
+        }
+        arena->size = size;
+        pthread_mutex_lock(&slab->home->lock);
+        arena->older = slab->home->arenas;
+        slab->home->arenas = arena;
+        pthread_mutex_unlock(&slab->home->lock);
+        slab->arena = arena->pages;
+        slab->arena_end = slab->arena + size;
+    }
+    struct chunk *chunk = (struct chunk *)(void *)slab->arena;
+    *chunk = (struct chunk) { .slab = slab, .home = slab->home, .returns = slab->returns };
+    slab->next = slab->arena + FILCHI_SLAB_OBJECT;
+    slab->end = slab->arena += CHUNK;
+    return true;
+}
+
+void *filchi_slab_alloc(struct filchi_slab *slab)
+{
+    if (!slab->free && slab->next == slab->end) {
+        /* relaxed: a hint; acquire L1: pairs with release L1 in filchi_slab_free(), the objects' old life is over. */
+        if (atomic_load_explicit(&slab->returns->top, memory_order_relaxed))
+            slab->free = atomic_exchange_explicit(&slab->returns->top, NULL, memory_order_acquire);
+        if (!slab->free && !grow(slab))
+            return NULL;
+    }
+    void *object = slab->free;
+    if (object) {
+        memcpy(&slab->free, object, sizeof slab->free);
+        return object;
+    }
+    object = slab->next;
+    slab->next += FILCHI_SLAB_OBJECT;
+    slab->carved++;
+    return object;
+}
+
+static struct chunk *chunk_of(const void *object)
+{
+    return (struct chunk *)((uintptr_t)object & ~(uintptr_t)(CHUNK - 1));
+}
+
+const struct filchi_slab_home *filchi_slab_home_of(const void *object)
+{
+    return chunk_of(object)->home;
+}
+
+void filchi_slab_free(void *object, struct filchi_slab *mine)
+{
+    struct chunk *chunk = chunk_of(object);
+    if (mine && chunk->slab == mine) {
+        memcpy(object, &mine->free, sizeof mine->free);
+        mine->free = object;
+        return;
+    }
+    struct filchi_slab_returns *returns = chunk->returns;
+    /* acquire L1: pairs with the exchange in filchi_slab_home_close(); behind CLOSED the count is set. */
+    void *top = atomic_load_explicit(&returns->top, memory_order_acquire);
+    do {
+        if (top == CLOSED) {
+            home_drop(chunk->home, 1);
+            return;
+        }
+        memcpy(object, &top, sizeof top);
+        /* release L1: pairs with the exchanges in filchi_slab_alloc() and _home_close(); acquire L1: as above. */
+    } while (!atomic_compare_exchange_weak_explicit(&returns->top, &top, object, memory_order_release,
+                                                    memory_order_acquire));
+}

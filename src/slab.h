@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory for tasks: objects of one size, cut from 64 KiB chunks whose header names the slab they belong to. One owner
+ * allocates; anyone frees. The owner's frees go to its private list, the others' to a shared stack that the owner takes
+ * whole when its own list is empty, so that there is no ABA.
+ *
+ * Invariant: an object that is free is zero but for its first word.
+ */
+#ifndef FILCHI_SLAB_H
+#define FILCHI_SLAB_H
+
+#include "atomic.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define FILCHI_SLAB_OBJECT ((size_t)128)
+
+struct filchi_slab_home;
+
+/* Objects that others than the owner freed. */
+struct filchi_slab_returns {
+    /* others push, the owner takes all; once the pool is gone a mark that says so */
+    _Alignas(FILCHI_LINE) _Atomic(void *) top;
+};
+
+struct filchi_slab {
+    struct filchi_slab_home *home;       /* constant */
+    struct filchi_slab_returns *returns; /* constant; lies in the home, which outlives the slab */
+    void *free;                          /* owner */
+    char *next, *end;                    /* owner: the part of the last chunk never used so far */
+    char *arena, *arena_end;             /* owner: chunks not cut yet */
+    size_t carved;                       /* owner: objects ever cut */
+};
+
+/* The memory of the n slabs of one pool. It outlives the pool until the last object is free. NULL without memory. */
+struct filchi_slab_home *filchi_slab_home_create(size_t n);
+/* Closes all n slabs, from which nobody allocates any more; frees everything now or with the last live object. */
+void filchi_slab_home_close(struct filchi_slab_home *home, struct filchi_slab *const *slabs, size_t n);
+
+/* The slab number `index` of the home. */
+void filchi_slab_init(struct filchi_slab *slab, struct filchi_slab_home *home, size_t index);
+
+/* The owner. An object with all bytes zero but the first word, or NULL. */
+void *filchi_slab_alloc(struct filchi_slab *slab);
+
+/* Anyone; `mine` is a slab that the caller owns at this moment, or NULL. The object is zero but for its first word. */
+void filchi_slab_free(void *object, struct filchi_slab *mine);
+
+/* Anyone: which home an object is from. */
+const struct filchi_slab_home *filchi_slab_home_of(const void *object);
+
+/* The slab that the calling thread owns at this moment; set with the worker. */
+extern _Thread_local struct filchi_slab *filchi_slab_here;
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* Stops: see stop.h. */
+#include "stop.h"
+
+#include "error.h"
+#include "os.h"
+
+#include <errno.h>
+#include <limits.h>
+
+/* A reason is one word, so that the first can win by one compare-and-swap: an error, or a code, made odd. */
+static uintptr_t reason_of_code(int code)
+{
+    int negative = code < 0 && code > INT_MIN / 2 ? code : -ECANCELED;
+    return ((uintptr_t)-negative << 1) | 1;
+}
+
+static int code_of_reason(uintptr_t reason)
+{
+    return -(int)(reason >> 1);
+}
+
+static bool is_error(uintptr_t reason)
+{
+    return reason && !(reason & 1);
+}
+
+static bool request(filch_stop *stop, uintptr_t reason)
+{
+    uintptr_t none = 0;
+    /* release S1: pairs with acquire S1 in filch_stop_reason() and _error(); publishes the error. */
+    if (!atomic_compare_exchange_strong_explicit(&stop->reason, &none, reason, memory_order_release,
+                                                 memory_order_relaxed))
+        return false;
+    uintptr_t old;
+    if (filchi_waitlist_move(&stop->waiters, 0, FILCHI_STATE_FINAL, &old))
+        filchi_waitlist_serve(old);
+    return true;
+}
+
+/* Takes over the parent's reason. Async-signal-safe: a reference is one addition. */
+static void inherit(filch_stop *stop)
+{
+    uintptr_t reason = atomic_load_explicit(&stop->parent->reason, memory_order_acquire); /* acquire S1. */
+    if (is_error(reason))
+        filch_error_ref((filch_error *)reason);
+    if (!request(stop, reason) && is_error(reason))
+        filch_error_unref((filch_error *)reason); /* the parent still holds it: nothing is freed here */
+}
+
+static void serve_child(struct filchi_waiter *waiter)
+{
+    filch_stop *stop = waiter->owner;
+    inherit(stop);
+    /* release S2: pairs with acquire S2 in filch_stop_unref(); our last access. */
+    atomic_store_explicit(&stop->served, 1, memory_order_release);
+}
+
+static void serve_fd(struct filchi_waiter *waiter)
+{
+    const filch_stop *stop = waiter->owner;
+    /* relaxed: written before the waiter was registered. */
+    filchi_os_event_signal(atomic_load_explicit(&stop->fd, memory_order_relaxed));
+}
+
+int filch_stop_create(filch_stop **out, filch_stop *parent)
+{
+    filch_stop *stop = filchi_os_alloc_aligned(_Alignof(struct filch_stop), sizeof *stop);
+    if (!stop)
+        return -ENOMEM;
+    filchi_waitlist_init(&stop->waiters, 0, 0);
+    atomic_init(&stop->refs, 1);
+    atomic_init(&stop->fd, -1);
+    if (parent) {
+        stop->parent = filch_stop_ref(parent);
+        stop->in_parent.serve = serve_child;
+        stop->in_parent.owner = stop;
+        stop->attached = true;
+        if (!filchi_waitlist_add(&parent->waiters, &stop->in_parent)) {
+            stop->attached = false;
+            inherit(stop);
+        }
+    }
+    *out = stop;
+    return 0;
+}
+
+filch_stop *filch_stop_ref(filch_stop *stop)
+{
+    if (stop)
+        atomic_fetch_add_explicit(&stop->refs, 1, memory_order_relaxed); /* relaxed: the caller holds one. */
+    return stop;
+}
+
+/* The parent may be stopping us at this moment, on another thread. */
+static void detach(filch_stop *stop)
+{
+    if (!stop->attached || filchi_waitlist_remove(&stop->parent->waiters, &stop->in_parent))
+        return;
+    /* acquire S2: pairs with release S2 in serve_child(). */
+    while (!atomic_load_explicit(&stop->served, memory_order_acquire))
+        filchi_os_yield();
+}
+
+void filch_stop_unref(filch_stop *stop)
+{
+    while (stop) {
+        /* acq_rel S3: pairs with itself; the last one sees that all others are done with it. */
+        if (atomic_fetch_sub_explicit(&stop->refs, 1, memory_order_acq_rel) != 1)
+            return;
+        detach(stop);
+        uintptr_t reason =
+            atomic_load_explicit(&stop->reason, memory_order_relaxed); /* relaxed: nobody else is left. */
+        if (is_error(reason))
+            filch_error_unref((filch_error *)reason);
+        int fd = atomic_load_explicit(&stop->fd, memory_order_relaxed); /* relaxed: as above. */
+        if (fd >= 0)
+            filchi_os_event_close(fd);
+        filch_stop *parent = stop->parent;
+        filchi_os_free(stop);
+        stop = parent;
+    }
+}
+
+bool filch_stop_request(filch_stop *stop, int reason)
+{
+    return request(stop, reason_of_code(reason));
+}
+
+bool filch_stop_request_error(filch_stop *stop, const filch_error *error)
+{
+    if (!error)
+        return filch_stop_request(stop, 0);
+    filch_error *held = filch_error_ref(error);
+    if (request(stop, (uintptr_t)held))
+        return true;
+    filch_error_unref(held);
+    return false;
+}
+
+bool filch_stop_requested(const filch_stop *stop)
+{
+    return filchi_waitlist_state(&stop->waiters) != 0;
+}
+
+int filch_stop_reason(const filch_stop *stop)
+{
+    if (!filch_stop_requested(stop))
+        return 0;
+    uintptr_t reason =
+        atomic_load_explicit(&stop->reason, memory_order_acquire); /* acquire S1: pairs with release S1. */
+    return is_error(reason) ? filch_error_code((filch_error *)reason) : code_of_reason(reason);
+}
+
+const filch_error *filch_stop_error(const filch_stop *stop)
+{
+    uintptr_t reason =
+        atomic_load_explicit(&stop->reason, memory_order_acquire); /* acquire S1: pairs with release S1. */
+    return is_error(reason) ? (const filch_error *)reason : NULL;
+}
+
+int filch_stop_fd(filch_stop *stop, int *out)
+{
+    int fd = atomic_load_explicit(&stop->fd, memory_order_relaxed); /* relaxed: a number that nothing hangs on. */
+    if (fd < 0) {
+        int created = filchi_os_event_create();
+        if (created < 0)
+            return created;
+        /* relaxed: the waiter that reads it is registered by the thread that wins. */
+        if (!atomic_compare_exchange_strong_explicit(&stop->fd, &fd, created, memory_order_relaxed,
+                                                     memory_order_relaxed)) {
+            filchi_os_event_close(created);
+        } else {
+            fd = created;
+            stop->in_fd.serve = serve_fd;
+            stop->in_fd.owner = stop;
+            if (!filchi_waitlist_add(&stop->waiters, &stop->in_fd))
+                filchi_os_event_signal(fd);
+        }
+    }
+    *out = fd;
+    return 0;
+}
+
+void filch_stop_cleanup(filch_stop **stop)
+{
+    filch_stop_unref(*stop);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stops: a flag with a first-wins reason, in a tree. A child waits on its parent's flag like any other waiter, so a poll
+ * is one load, however deep the tree. A request does nothing but compare-and-swap, futex wakes and writes to eventfds:
+ * that is why it may be called from a signal handler.
+ */
+#ifndef FILCHI_STOP_H
+#define FILCHI_STOP_H
+
+#include "waitlist.h"
+
+#include <filch/filch.h>
+
+struct filch_stop {
+    struct filchi_waitlist waiters; /* state 0 or FILCHI_STATE_FINAL */
+    _Atomic uintptr_t reason;       /* 0, or a code (odd), or a filch_error with one reference; first wins */
+    _Atomic uint32_t refs;
+    _Atomic uint32_t served;        /* 1: the parent has stopped us and will not touch us again */
+    filch_stop *parent;             /* constant; a reference */
+    _Atomic int fd;                 /* the eventfd, -1 before anybody asked */
+    struct filchi_waiter in_parent; /* registered with the parent while `attached` */
+    struct filchi_waiter in_fd;     /* registered with ourselves once fd is there */
+    bool attached;                  /* constant */
+};
+
+/* Polling: one relaxed load. */
+static inline bool filchi_stop_peek(const filch_stop *stop)
+{
+    return filchi_waitlist_peek(&stop->waiters) != 0;
+}
+
+#endif

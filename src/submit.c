@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* Submitting: from a task into its worker's deque, from elsewhere into the inject queue. */
+#include "handoff.h"
+#include "options.h"
+
+#include <string.h>
+
+/* The name as the future will own it; NULL without memory. */
+static const char *own_name(filch_future *future, const char *name, char *allocated)
+{
+    if (allocated)
+        return allocated;
+    return memcpy(future->name_inline, name, strlen(name) + 1);
+}
+
+/* Names that do not fit the object get a block of their own, made before anything else can fail. */
+static int copy_long_name(const char *name, char **out)
+{
+    *out = NULL;
+    size_t size = name ? strlen(name) + 1 : 0;
+    if (size <= FILCHI_NAME_INLINE)
+        return 0;
+    *out = filchi_os_alloc(size);
+    if (!*out)
+        return -ENOMEM;
+    memcpy(*out, name, size);
+    return 0;
+}
+
+/* The stop as the future will hold it: the pool's own is not counted. */
+static uintptr_t hold_stop(filch_pool *pool, const struct filchi_thread *inside, filch_stop *stop)
+{
+    if (!stop && inside && inside->frame)
+        stop = filchi_future_stop(inside->frame->task);
+    if (!stop || stop == pool->stop)
+        return (uintptr_t)pool->stop;
+    return (uintptr_t)filch_stop_ref(stop) | FILCHI_STOP_OWNED;
+}
+
+/* A new task, accepted and counted; NULL and *rc if not. */
+static filch_future *accept_inside(struct filchi_thread *thread, int *rc)
+{
+    /* relaxed: a submit at the moment of a shutdown is as good as one before or after it. */
+    if (atomic_load_explicit(&thread->pool->closing, memory_order_relaxed) & FILCHI_CANCEL) {
+        *rc = -ESHUTDOWN;
+        return NULL;
+    }
+    filch_future *future = filchi_slab_alloc(&thread->worker->slab);
+    *rc = future ? 0 : -ENOMEM;
+    return future;
+}
+
+static filch_future *accept_outside(filch_pool *pool, int *rc)
+{
+    static _Thread_local char here; /* its address tells threads apart */
+    struct filchi_shard *shard = &pool->shards[((uintptr_t)&here >> 12) * 0x9E3779B9u >> 8 & (FILCHI_SHARDS - 1)];
+    filch_future *future = NULL;
+    *rc = -ESHUTDOWN;
+    pthread_mutex_lock(&shard->lock);
+    /* relaxed: filch_pool_shutdown() takes every shard's lock after it has closed the pool. */
+    if (!atomic_load_explicit(&pool->closing, memory_order_relaxed)) {
+        future = filchi_slab_alloc(&shard->slab);
+        *rc = future ? 0 : -ENOMEM;
+        shard->submitted += future != NULL;
+    }
+    pthread_mutex_unlock(&shard->lock);
+    return future;
+}
+
+static int publish(filch_pool *pool, struct filchi_thread *inside, filch_future *future)
+{
+    if (inside) {
+        filchi_counter_add(&inside->worker->submitted, 1);
+        int rc = filchi_deque_push(&inside->worker->deque, future);
+        if (rc) {
+            filchi_counter_add(&inside->worker->finished, 1); /* counted as accepted and dealt with */
+            return rc;
+        }
+    } else {
+        filchi_inject_push(&pool->inject, &future->link);
+    }
+    filchi_handoff_notify(pool);
+    return 0;
+}
+
+int filch_submit_with(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_options *options,
+                      filch_future **out)
+{
+    filch_task_options chosen = FILCH_TASK_OPTIONS;
+    int rc = filchi_options_copy(&chosen, sizeof chosen, options);
+    if (rc)
+        return rc;
+    if (!pool || !fn)
+        return -EINVAL;
+    struct filchi_thread *inside = filchi_thread_here;
+    if (inside && inside->pool != pool)
+        inside = NULL;
+    if (!inside && (rc = filchi_handoff_ensure_thread(pool)))
+        return rc;
+    char *long_name;
+    rc = copy_long_name(chosen.name, &long_name);
+    if (rc)
+        return rc;
+    filch_future *future = inside ? accept_inside(inside, &rc) : accept_outside(pool, &rc);
+    if (!future) {
+        filchi_os_free(long_name);
+        return rc;
+    }
+    filchi_future_init(future, fn, arg, out ? 1 : 0);
+    future->stop = hold_stop(pool, inside, chosen.stop);
+    if (chosen.name || chosen.arg_dtor)
+        filchi_future_init_cold(future, chosen.name ? own_name(future, chosen.name, long_name) : NULL,
+                                chosen.arg_dtor);
+    filch_future *handle = future; /* a task nobody holds may be gone once it is published */
+    rc = publish(pool, inside, future);
+    if (rc)
+        filchi_future_abandon(future);
+    else if (out)
+        *out = handle;
+    return rc;
+}
+
+int filch_submit(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out)
+{
+    return filch_submit_with(pool, fn, arg, NULL, out);
+}

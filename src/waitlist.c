@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* A state and those who wait for it, in one word: see waitlist.h. */
+#include "waitlist.h"
+
+#include "os.h"
+
+static struct filchi_waiter *first(uintptr_t word)
+{
+    return (struct filchi_waiter *)(word & FILCHI_WORD_LIST);
+}
+
+static bool final(uintptr_t word)
+{
+    return (word & FILCHI_WORD_STATE) >= FILCHI_STATE_FINAL;
+}
+
+bool filchi_waitlist_move(struct filchi_waitlist *list, unsigned from, unsigned to, uintptr_t *old)
+{
+    uintptr_t word = atomic_load_explicit(&list->word, memory_order_relaxed); /* relaxed: checked by the CAS. */
+    uintptr_t next;
+    do {
+        if ((word & FILCHI_WORD_STATE) != from)
+            return false;
+        next = (word & ~FILCHI_WORD_STATE) | to;
+        if (final(to) && !(word & FILCHI_WORD_LOCKED))
+            next &= ~FILCHI_WORD_LIST; /* taken: ours to serve; else the remover's */
+        /* acq_rel W1: release pairs with acquire W1 in filchi_waitlist_state() and _add(), publishing the outcome; acquire
+         * pairs with release W2 in filchi_waitlist_add(), for the nodes. */
+    } while (!atomic_compare_exchange_weak_explicit(&list->word, &word, next, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    *old = word;
+    return true;
+}
+
+void filchi_waitlist_serve(uintptr_t old)
+{
+    if (old & FILCHI_WORD_LOCKED)
+        return;
+    struct filchi_waiter *in_order = NULL;
+    for (struct filchi_waiter *waiter = first(old), *next; waiter; waiter = next) {
+        next = waiter->in.next;
+        waiter->in.next = in_order;
+        in_order = waiter;
+    }
+    while (in_order) {
+        struct filchi_waiter *waiter = in_order;
+        in_order = waiter->in.next; /* before it is served: it may be gone after */
+        waiter->serve(waiter);
+    }
+}
+
+bool filchi_waitlist_add(struct filchi_waitlist *list, struct filchi_waiter *waiter)
+{
+    /* acquire W1: pairs with W1 in filchi_waitlist_move(): on "final" the caller reads the outcome. */
+    uintptr_t word = atomic_load_explicit(&list->word, memory_order_acquire);
+    do {
+        if (final(word))
+            return false;
+        waiter->in.next = first(word);
+        /* release W2: pairs with the acquire in filchi_waitlist_move() and _remove(); publishes the node. */
+    } while (!atomic_compare_exchange_weak_explicit(&list->word, &word,
+                                                    (uintptr_t)waiter | (word & ~FILCHI_WORD_LIST),
+                                                    memory_order_release, memory_order_acquire));
+    return true;
+}
+
+/* Takes the lock bit; false if the list was taken already. */
+static bool lock(struct filchi_waitlist *list)
+{
+    for (unsigned spins = 0;; spins++) {
+        uintptr_t word = atomic_load_explicit(&list->word, memory_order_relaxed); /* relaxed: checked by the CAS. */
+        if (final(word) && !(word & FILCHI_WORD_LOCKED))
+            return false;
+        /* acquire W2: pairs with release W2 in filchi_waitlist_add(), for the nodes, and with W3 of the last remover. */
+        if (!(word & FILCHI_WORD_LOCKED) &&
+            atomic_compare_exchange_weak_explicit(&list->word, &word, word | FILCHI_WORD_LOCKED,
+                                                  memory_order_acquire, memory_order_relaxed))
+            return true;
+        if (spins % 64 == 63)
+            filchi_os_yield();
+        else
+            filchi_pause();
+    }
+}
+
+/* Under the lock bit: others only add at the front, or make the state final. */
+static bool unlink(struct filchi_waitlist *list, struct filchi_waiter *waiter)
+{
+    /* acquire W2: pairs with release W2 in filchi_waitlist_add(): nodes added since. */
+    uintptr_t word = atomic_load_explicit(&list->word, memory_order_acquire);
+    while (first(word) == waiter) {
+        uintptr_t next = (uintptr_t)waiter->in.next | (word & ~FILCHI_WORD_LIST);
+        /* acquire W2: as above, also on failure; release W3: pairs with the next removal's acquire. */
+        if (atomic_compare_exchange_weak_explicit(&list->word, &word, next, memory_order_acq_rel,
+                                                  memory_order_acquire))
+            return true;
+    }
+    for (struct filchi_waiter *before = first(word); before; before = before->in.next) {
+        if (before->in.next == waiter) {
+            before->in.next = waiter->in.next;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool filchi_waitlist_remove(struct filchi_waitlist *list, struct filchi_waiter *waiter)
+{
+    if (!lock(list))
+        return false;
+    bool found = unlink(list, waiter);
+    uintptr_t word = atomic_load_explicit(&list->word, memory_order_relaxed); /* relaxed: checked by the CAS. */
+    uintptr_t next;
+    do {
+        next = word & ~FILCHI_WORD_LOCKED;
+        if (final(word))
+            next &= ~FILCHI_WORD_LIST;
+        /* release W3: pairs with acquire in lock(), for the links changed here; acquire W1 and W2: the nodes, and the outcome
+         * that those who are served will read. */
+    } while (!atomic_compare_exchange_weak_explicit(&list->word, &word, next, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    if (final(word))
+        filchi_waitlist_serve(word & ~FILCHI_WORD_LOCKED); /* it became final meanwhile and was left to us */
+    return found;
+}

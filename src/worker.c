@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/* What a thread does while it holds a worker: it finds work, runs it, and gives the worker up when there is none. */
+#include "worker.h"
+
+#include "handoff.h"
+#include "rcu.h"
+
+#include <string.h>
+
+/* Every so many tasks the outside goes first, lest sub tasks that beget sub tasks starve it; a prime, as in Go. */
+#define OUTSIDE_EVERY 61
+/* How long an idle thread spins before it sleeps: about what waking it would cost. */
+#ifdef FILCH_TESTING
+#define SPIN_NS 0
+#else
+#define SPIN_NS 15000
+#endif
+/* One task in so many is timed while tasks are short; every one while they are long. */
+#define SAMPLE_EVERY 16
+/* A handoff costs two switches and, on a halted core, a wake. Longer tasks are not run in place of one. */
+#define LONG_NS 50000
+
+/* What a task may need of the stack when it is run in place, bytes; a quarter of smaller stacks. */
+#define STACK_RESERVE ((size_t)128 << 10)
+
+_Thread_local struct filchi_thread *filchi_thread_here;
+
+/* ---- Finding work ---- */
+
+static filch_future *steal_from(struct filchi_worker *victim)
+{
+    void *item = filchi_batch_take(&victim->batch);
+    if (item)
+        return caa_container_of((struct filchi_mpsc_node *)item, filch_future, link);
+    enum filchi_deque_steal outcome;
+    do
+        outcome = filchi_deque_steal(&victim->deque, &item);
+    while (outcome == FILCHI_DEQUE_LOST);
+    return outcome == FILCHI_DEQUE_TOOK ? item : NULL;
+}
+
+static uint64_t next_random(struct filchi_worker *worker)
+{
+    /* xorshift64: Marsaglia, "Xorshift RNGs", 2003 */
+    worker->random ^= worker->random << 13;
+    worker->random ^= worker->random >> 7;
+    worker->random ^= worker->random << 17;
+    return worker->random;
+}
+
+/* One round over all the others, from a random one on. */
+static filch_future *steal(struct filchi_thread *thread)
+{
+    filch_pool *pool = thread->pool;
+    struct filchi_worker *own = thread->worker;
+    if (pool->n_workers == 1)
+        return NULL;
+    filch_future *found = NULL;
+    unsigned first = (unsigned)(next_random(own) % pool->n_workers);
+    filchi_rcu_read_begin();
+    for (unsigned i = 0; i < pool->n_workers && !found; i++) {
+        struct filchi_worker *victim = &pool->workers[(first + i) % pool->n_workers];
+        if (victim != own)
+            found = steal_from(victim);
+    }
+    filchi_rcu_read_end();
+    if (found)
+        filchi_counter_add(&own->stolen, 1);
+    return found;
+}
+
+/* The oldest task from outside, moving a batch over if need be. */
+static filch_future *take_outside(struct filchi_thread *thread)
+{
+    struct filchi_batch *batch = &thread->worker->batch;
+    if (filchi_batch_empty(batch) && !filchi_batch_fill(batch, &thread->pool->inject))
+        return NULL;
+    struct filchi_mpsc_node *node = filchi_batch_take(batch);
+    return node ? caa_container_of(node, filch_future, link) : NULL;
+}
+
+static filch_future *take_own(struct filchi_thread *thread)
+{
+    struct filchi_worker *worker = thread->worker;
+    filch_future *found = NULL;
+    if (++worker->tick % OUTSIDE_EVERY == 0)
+        found = take_outside(thread);
+    if (!found)
+        found = filchi_deque_pop(&worker->deque);
+    if (!found)
+        found = take_outside(thread);
+    return found;
+}
+
+/* Own queues are empty: looks at everybody's, for a bounded time. */
+static filch_future *search(struct filchi_thread *thread)
+{
+    filch_pool *pool = thread->pool;
+    filch_future *found = steal(thread);
+    if (found)
+        return found;
+    if (!thread->searching)
+        thread->searching = filchi_idle_begin_search(&pool->idle, pool->n_workers);
+    if (!thread->searching)
+        return NULL;
+    int64_t end = filchi_os_now() + SPIN_NS;
+    do {
+        for (int i = 0; i < 16; i++)
+            filchi_pause();
+        if (filchi_handoff_has_resumable(pool))
+            return NULL;
+        found = take_outside(thread);
+        if (!found)
+            found = steal(thread);
+    } while (!found && filchi_os_now() < end);
+    return found;
+}
+
+/* Arrays that were replaced are freed when the owner has nothing better to do. */
+static void reclaim(struct filchi_thread *thread)
+{
+    struct filchi_deque *deque = &thread->worker->deque;
+    if (!deque->retired)
+        return;
+    pthread_mutex_lock(&thread->pool->handoff.lock);
+    /* Thieves from outside that come later find the new array: the lock orders them after its publication. */
+    bool alone = thread->pool->outside_thieves == 0;
+    pthread_mutex_unlock(&thread->pool->handoff.lock);
+    if (alone && filchi_rcu_synchronize())
+        filchi_deque_reclaim(deque);
+}
+
+/* The find-work loop: a task, or NULL when the thread has given up its worker. */
+static filch_future *find_work(struct filchi_thread *thread)
+{
+    for (;;) {
+        if (filchi_handoff_has_resumable(thread->pool) && filchi_handoff_yield(thread))
+            return NULL;
+        filch_future *found = take_own(thread);
+        if (!found)
+            found = search(thread);
+        if (found) {
+            filchi_handoff_found(thread);
+            return found;
+        }
+        reclaim(thread);
+        if (filchi_handoff_park(thread)) {
+            filchi_worker_check_drained(thread->pool);
+            return NULL;
+        }
+    }
+}
+
+/* ---- Running it ---- */
+
+static void set_label(struct filchi_thread *thread, const char *name)
+{
+    struct filchi_label *label = &thread->label;
+    uint64_t text[FILCHI_LABEL_WORDS] = { 0 };
+    if (name)
+        memcpy(text, name, strnlen(name, sizeof text - 1));
+    /* A sequence lock. relaxed: the own counter. */
+    uint32_t version = atomic_load_explicit(&label->version, memory_order_relaxed);
+    atomic_store_explicit(&label->version, version + 1,
+                          memory_order_relaxed); /* relaxed: ordered by the stores below. */
+    for (int i = 0; i < FILCHI_LABEL_WORDS; i++)
+        /* release T1: pairs with acquire T1 in filchi_worker_label(): new text is seen with an odd or newer version. */
+        atomic_store_explicit(&label->text[i], text[i], memory_order_release);
+    /* release T2: pairs with acquire T2 in filchi_worker_label(): the new version is seen with all of its text. */
+    atomic_store_explicit(&label->version, version + 2, memory_order_release);
+}
+
+bool filchi_worker_label(const struct filchi_thread *thread, char *buffer)
+{
+    const struct filchi_label *label = &thread->label;
+    uint64_t text[FILCHI_LABEL_WORDS];
+    uint32_t version;
+    do {
+        version =
+            atomic_load_explicit(&label->version, memory_order_acquire); /* acquire T2: pairs with set_label(). */
+        for (int i = 0; i < FILCHI_LABEL_WORDS; i++)
+            text[i] = atomic_load_explicit(&label->text[i], memory_order_acquire); /* acquire T1: the same. */
+        /* relaxed: ordered after the texts by T1. */
+    } while (version % 2 || version != atomic_load_explicit(&label->version, memory_order_relaxed));
+    memcpy(buffer, text, sizeof text);
+    return buffer[0] != '\0';
+}
+
+static void execute(struct filchi_thread *thread, filch_future *future)
+{
+    struct filchi_frame frame = { .task = future, .below = thread->frame };
+    const char *name = filch_future_name(future);
+    thread->frame = &frame;
+    if (name)
+        set_label(thread, name);
+    int rc = future->fn(future, future->arg);
+    thread->frame = frame.below;
+    if (name)
+        set_label(thread, frame.below ? filch_future_name(frame.below->task) : NULL);
+    filchi_future_complete(future, rc);
+}
+
+/* The same, keeping the running average. Only tasks that did not wait tell how long a task is. */
+static void execute_timed(struct filchi_thread *thread, filch_future *future)
+{
+    uint64_t awaits = thread->awaits;
+    int64_t begun = filchi_os_now();
+    execute(thread, future);
+    struct filchi_worker *worker = thread->worker;
+    if (thread->awaits == awaits)
+        worker->run_ns += (filchi_os_now() - begun - worker->run_ns) / 4;
+    worker->until_sample = worker->run_ns > LONG_NS ? 0 : SAMPLE_EVERY;
+}
+
+void filchi_worker_run_claimed(struct filchi_thread *thread, filch_future *future)
+{
+    if (filchi_stop_peek(filchi_future_stop(future)))
+        filchi_future_complete_stopped(future);
+    else if (thread->worker->until_sample == 0)
+        execute_timed(thread, future);
+    else {
+        thread->worker->until_sample--;
+        execute(thread, future);
+    }
+}
+
+/* Deals with a queue entry. The worker after it may be another one than before. */
+static void run_entry(struct filchi_thread *thread, filch_future *future)
+{
+    /* relaxed: a task that just started when shutdown asked to cancel is as good as one that started before. */
+    if (atomic_load_explicit(&thread->pool->closing, memory_order_relaxed) & FILCHI_CANCEL)
+        filchi_future_cancel_entry(future);
+    else if (filchi_future_claim(future) == FILCHI_CLAIM_GOT)
+        filchi_worker_run_claimed(thread, future);
+    filchi_counter_add(&thread->worker->finished, 1);
+}
+
+bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *future)
+{
+    struct filchi_deque *deque = &thread->worker->deque;
+    /* Mostly it is our newest sub task: popped, it leaves no stale entry behind. */
+    if (filchi_deque_peek(deque) == future) {
+        if (filchi_deque_pop(deque) != future)
+            return false; /* a thief was quicker */
+        filchi_counter_add(&thread->worker->in_place, 1);
+        run_entry(thread, future);
+        return true;
+    }
+    if (filchi_future_claim_in_place(future) != FILCHI_CLAIM_GOT)
+        return false;
+    filchi_counter_add(&thread->worker->in_place, 1);
+    filchi_worker_run_claimed(thread, future);
+    return true;
+}
+
+bool filchi_worker_tasks_are_long(const struct filchi_thread *thread)
+{
+    return thread->worker->run_ns > LONG_NS;
+}
+
+static void measure_stack(struct filchi_thread *thread)
+{
+    thread->stack_low = filchi_os_stack_low();
+    if (!thread->stack_low)
+        thread->stack_low = UINTPTR_MAX;
+    size_t size = (uintptr_t)__builtin_frame_address(0) - thread->stack_low;
+    thread->stack_reserve = size / 4 < STACK_RESERVE ? size / 4 : STACK_RESERVE;
+}
+
+void *filchi_worker_main(void *arg)
+{
+    struct filchi_thread *thread = arg;
+    filchi_thread_here = thread;
+    filchi_rcu_register();
+    measure_stack(thread);
+    while (filchi_handoff_await_worker(thread)) {
+        filch_future *found;
+        while ((found = find_work(thread)))
+            run_entry(thread, found);
+    }
+    filchi_rcu_unregister();
+    filchi_thread_here = NULL;
+    return NULL;
+}
+
+/* ---- The end of a pool ---- */
+
+uint64_t filchi_worker_unfinished(filch_pool *pool)
+{
+    /* Finished first, then submitted: what is counted as finished is then counted as submitted too, so equality means that
+     * at the moment between the two everything was finished. */
+    uint64_t finished =
+        atomic_load_explicit(&pool->reaped, memory_order_acquire); /* acquire C2: with release C2. */
+    for (unsigned i = 0; i < pool->n_workers; i++)
+        finished += filchi_counter_get(&pool->workers[i].finished);
+    uint64_t submitted = 0;
+    for (unsigned i = 0; i < pool->n_workers; i++)
+        submitted += filchi_counter_get(&pool->workers[i].submitted);
+    for (unsigned i = 0; i < FILCHI_SHARDS; i++) {
+        pthread_mutex_lock(&pool->shards[i].lock);
+        submitted += pool->shards[i].submitted;
+        pthread_mutex_unlock(&pool->shards[i].lock);
+    }
+    return submitted - finished;
+}
+
+bool filchi_worker_check_drained(filch_pool *pool)
+{
+    /* relaxed, then the fence: vs the fence in filch_pool_shutdown(); it sees our last task finished, or we see it closed. */
+    filchi_fence_store_load();
+    if (!atomic_load_explicit(&pool->closing, memory_order_relaxed))
+        return false;
+    if (filchi_worker_unfinished(pool) != 0)
+        return false;
+    /* release C3: pairs with acquire C3 in filch_pool_shutdown(); all that the tasks did. */
+    if (!atomic_exchange_explicit(&pool->drained, 1, memory_order_acq_rel)) {
+        filchi_handoff_end(pool);
+        filchi_os_futex_wake(&pool->drained, INT32_MAX);
+    }
+    return true;
+}
+
+static void reap_entry(filch_pool *pool, filch_future *future)
+{
+    filchi_future_cancel_entry(future);
+    /* release C2: pairs with acquire C2 in filchi_worker_unfinished(). */
+    atomic_fetch_add_explicit(&pool->reaped, 1, memory_order_release);
+}
+
+void filchi_worker_reap(filch_pool *pool)
+{
+    pthread_mutex_lock(&pool->handoff.lock);
+    pool->outside_thieves++;
+    pthread_mutex_unlock(&pool->handoff.lock);
+    struct filchi_mpsc_node *node;
+    while ((node = filchi_inject_pop(&pool->inject)))
+        reap_entry(pool, caa_container_of(node, filch_future, link));
+    for (unsigned i = 0; i < pool->n_workers; i++) {
+        filch_future *future;
+        while ((future = steal_from(&pool->workers[i])))
+            reap_entry(pool, future);
+    }
+    pthread_mutex_lock(&pool->handoff.lock);
+    pool->outside_thieves--;
+    pthread_mutex_unlock(&pool->handoff.lock);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Workers, threads and the pool that owns them. A worker is a slot: a deque, a batch, a slab, counters. A thread is an
+ * OS thread; it runs tasks only while it holds a worker, and a task keeps its thread from start to end.
+ */
+#ifndef FILCHI_WORKER_H
+#define FILCHI_WORKER_H
+
+#include "deque.h"
+#include "future.h"
+#include "idle.h"
+#include "inject.h"
+#include "parker.h"
+
+/* Submissions from outside are spread over these, so that producers seldom meet. */
+#define FILCHI_SHARDS 8
+#define FILCHI_WORKERS_MAX 1024
+
+/* A counter with one writer at a time: the holder of the worker. */
+typedef _Atomic uint64_t filchi_counter;
+
+static inline void filchi_counter_add(filchi_counter *counter, uint64_t n)
+{
+    /* relaxed load: the writer's own. release C1: pairs with acquire C1 in filchi_counter_get(): who sees a task counted as
+     * finished sees what it submitted counted too. */
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_release);
+}
+
+static inline uint64_t filchi_counter_get(const filchi_counter *counter)
+{
+    return atomic_load_explicit(counter, memory_order_acquire); /* acquire C1: pairs with release C1 above. */
+}
+
+struct filchi_worker {
+    struct filchi_deque deque;
+    struct filchi_batch batch;
+    _Alignas(FILCHI_LINE) struct filchi_slab slab; /* holder */
+    filch_pool *pool;                              /* constant */
+    struct filchi_worker *next_idle;               /* handoff's lock */
+    uint64_t random;                               /* holder: where the next steal begins */
+    unsigned tick;                                 /* holder: tasks found, for fairness */
+    unsigned until_sample;                         /* holder: tasks until the next one is timed */
+    int64_t run_ns;                                /* holder: running average of tasks that did not await */
+    filchi_counter submitted, finished, stolen, in_place, handoffs, parks;
+};
+
+/* A task on a thread's stack. */
+struct filchi_frame {
+    filch_future *task;
+    struct filchi_frame *below;
+};
+
+/* The name of the task a thread runs, readable by others at any time (a sequence lock). */
+#define FILCHI_LABEL_WORDS 4
+struct filchi_label {
+    _Atomic uint32_t version; /* odd: being written */
+    _Atomic uint64_t text[FILCHI_LABEL_WORDS];
+};
+
+enum filchi_place { FILCHI_NOWHERE, FILCHI_SPARE, FILCHI_RESUMABLE, FILCHI_BLOCKED };
+
+struct filchi_thread {
+    filch_pool *pool;             /* constant */
+    struct filchi_worker *worker; /* the holder; given under handoff's lock while it has none */
+    struct filchi_frame *frame;   /* own: innermost task */
+    bool searching;               /* own, or the giver: counted in the idle word */
+    uint64_t awaits;              /* own: waits so far, to tell leaves from mains */
+    uintptr_t stack_low;          /* own: 0 if unknown, then nothing runs in place */
+    size_t stack_reserve;         /* own: what must be left below a task that is run in place, bytes */
+    struct filchi_label label;    /* own writes, all read */
+    struct filchi_parker parker;  /* signalled when a worker was given or the pool ends */
+    /* All under handoff's lock. */
+    enum filchi_place place;
+    struct filchi_thread *next, *previous; /* in the list of that place */
+    struct filchi_parker *sleeping_on;     /* while BLOCKED */
+    bool stalled;                          /* BLOCKED on something that nobody has started */
+    bool poked;                            /* given a worker while BLOCKED, by a signal to sleeping_on */
+    struct filchi_thread *next_thread;     /* of all threads ever started and not joined */
+    bool ended;
+    pthread_t os;
+};
+
+struct filchi_thread_list {
+    struct filchi_thread *first, *last;
+    unsigned n;
+};
+
+/* Which thread holds which worker, and who wants one: handoff.c's. */
+struct filchi_handoff {
+    pthread_mutex_t lock;
+    struct filchi_worker *idle;          /* workers that nobody holds, last in first out */
+    struct filchi_thread_list spare;     /* threads with nothing to do, last in first out */
+    struct filchi_thread_list resumable; /* threads whose wait is over, first in first out */
+    struct filchi_thread_list blocked;   /* threads that wait inside a task */
+    struct filchi_thread *all;
+    unsigned started; /* for names */
+    unsigned peak;
+    uint64_t failed;             /* refused thread starts */
+    bool ending;                 /* threads with nothing to do leave */
+    _Atomic unsigned alive;      /* written under the lock, read by anyone */
+    _Atomic unsigned resumables; /* resumable.n, for a look without the lock */
+    _Atomic int64_t retry_at;    /* no new thread before, ns; 0: none was refused; as alive */
+    unsigned cap;                /* constant: most threads */
+    unsigned workers;            /* constant */
+    size_t stack_size;           /* constant */
+    void *(*thread_main)(void *);
+    char name[16];
+};
+
+/* Where outside threads allocate; one lock each. */
+struct filchi_shard {
+    _Alignas(FILCHI_LINE) pthread_mutex_t lock;
+    struct filchi_slab slab; /* under lock */
+    uint64_t submitted;      /* under lock */
+};
+
+#define FILCHI_CLOSED 1u /* submits from outside are refused */
+#define FILCHI_CANCEL 2u /* tasks that have not started are cancelled; submits from inside are refused too */
+
+struct filch_pool {
+    struct filchi_inject inject;
+    struct filchi_idle idle;
+    _Alignas(FILCHI_LINE) _Atomic uint32_t closing; /* FILCHI_CLOSED and so on; set by shutdown, never cleared */
+    _Atomic uint32_t drained;                       /* 1: closed and everything is final; a futex */
+    filch_stop *stop;                               /* constant */
+    unsigned n_workers;                             /* constant */
+    struct filchi_worker *workers;                  /* constant */
+    struct filchi_slab_home *home;                  /* constant */
+    struct filchi_handoff handoff;
+    /* Thieves that are not pool threads, and so outside of RCU: while there are any no array is freed. Under the lock. */
+    unsigned outside_thieves;
+    _Atomic uint64_t reaped; /* queue entries they dealt with */
+    struct filchi_shard shards[FILCHI_SHARDS];
+};
+
+/* The pool thread that is running, or NULL. */
+extern _Thread_local struct filchi_thread *filchi_thread_here;
+
+/* What a thread of the pool does. arg: its filchi_thread, holding a worker. */
+void *filchi_worker_main(void *arg);
+
+/* T's own: runs a task that it has claimed in place. */
+void filchi_worker_run_claimed(struct filchi_thread *thread, filch_future *future);
+/* T's own: claims a task of this pool that has not started and runs it here; false if it cannot be had. */
+bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *future);
+
+/* Whether tasks run longer than a handoff costs, going by those that were timed. */
+bool filchi_worker_tasks_are_long(const struct filchi_thread *thread);
+
+/* Anyone: the pool is closed; if everything is final, marks it drained and sends the threads home. */
+bool filchi_worker_check_drained(filch_pool *pool);
+/* Anyone: cancels everything that waits in a queue. */
+void filchi_worker_reap(filch_pool *pool);
+/* Queue entries that were accepted and not dealt with. */
+uint64_t filchi_worker_unfinished(filch_pool *pool);
+/* Copies the label of another thread; false if it has none. The buffer holds at least FILCHI_LABEL_WORDS * 8 bytes. */
+bool filchi_worker_label(const struct filchi_thread *thread, char *buffer);
+
+#endif
