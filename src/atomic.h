@@ -13,9 +13,9 @@
  * The store-load fence: every access before it is ordered before every access after it, in one total order with
  * the other calls. Nothing else in filch orders a store before a later load.
  *
- * Rejected: atomic_thread_fence() alone. clang makes it `mfence` (20 ns against 5.5 ns for a locked instruction on
- * the stack), and ThreadSanitizer does not model fences, so those builds use a read-modify-write, which is a full
- * barrier on the machines that they run on.
+ * Rejected: atomic_thread_fence() alone. clang makes it `mfence` (20 ns against 5.5 ns for a locked instruction
+ * on the stack), and ThreadSanitizer does not model fences, so those builds use a read-modify-write, which is a
+ * full barrier on the machines that they run on.
  */
 static inline void filchi_fence_store_load(void)
 {

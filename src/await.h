@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waiting: one frame for every kind. The caller looks for what it waits for, tries to run it in place, and else pauses;
- * the pause hands the worker over, heeds stop, interrupt and deadline, and returns to look again.
+ * Waiting: one frame for every kind. The caller looks for what it waits for, tries to run it in place, and else
+ * pauses; the pause hands the worker over, heeds stop, interrupt and deadline, and returns to look again.
  *
  *     filchi_await_begin(&await, &parker, deadline, true);
  *     for (;;) {
@@ -39,7 +39,8 @@ struct filchi_await {
 void filchi_await_begin(struct filchi_await *await, struct filchi_parker *parker, int64_t deadline, bool heed);
 /* Inside a task: runs the awaited task here, if it has not started and running it is better than a handoff. */
 bool filchi_await_run(struct filchi_await *await, filch_future *future, bool prefer_handoff);
-/* Sleeps until the parker's count is not `seen`; it may return earlier. 0: look again; or the error that ends the wait. */
+/* Sleeps until the parker's count is not `seen`; it may return earlier. 0: look again; or the error that
+ * ends the wait. */
 int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled);
 /* Takes a worker again. Returns how many signals to the parker are on this frame's account. */
 uint32_t filchi_await_end(struct filchi_await *await);

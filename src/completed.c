@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Futures in completion order: each future gets a waiter that, served, goes to a queue of the iterator. The completing
- * thread's part is wait-free.
+ * Futures in completion order: each future gets a waiter that, served, goes to a queue of the iterator. The
+ * completing thread's part is wait-free.
  *
- * Invariant: a waiter is registered with its future, or on its way to the queue, or in the queue, or in `ready`, or
- * delivered (subject NULL). The parker gets one signal for each time the queue stops being empty, which the consumer can
- * count as it empties it; so the end knows when the last completing thread has left.
+ * Invariant: a waiter is registered with its future, or on its way to the queue, or in the queue, or in
+ * `ready`, or delivered (subject NULL). The parker gets one signal for each time the queue stops being empty,
+ * which the consumer can count as it empties it; so the end knows when the last completing thread has left.
  */
 #include "await.h"
 
@@ -51,9 +51,9 @@ static void watch(struct filch_completed *completed, filch_future *future)
 }
 
 /*
- * Whether no future is listed twice, without a table: every future is marked with the address of its node, unique to
- * this iterator. A second listing overwrites the first one's mark; so does, harmlessly, an iterator begun elsewhere at the same time.
- * True is certain, false is not.
+ * Whether no future is listed twice, without a table: every future is marked with the address of its node,
+ * unique to this iterator. A second listing overwrites the first one's mark; so does, harmlessly, an iterator
+ * begun elsewhere at the same time. True is certain, false is not.
  */
 static bool distinct(const struct filch_completed *completed, filch_future *const *futures, size_t n)
 {

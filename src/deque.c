@@ -68,7 +68,8 @@ static struct filchi_deque_array *grow(struct filchi_deque *deque, struct filchi
 int filchi_deque_push(struct filchi_deque *deque, void *item)
 {
     int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed); /* relaxed: the owner's own. */
-    /* acquire D3: pairs with the CAS D3 of the thieves; the slot of a taken item has been read before it is reused. */
+    /* acquire D3: pairs with the CAS D3 of the thieves; the slot of a taken item has been read before it is
+     * reused. */
     int64_t top = atomic_load_explicit(&deque->top, memory_order_acquire);
     struct filchi_deque_array *array =
         atomic_load_explicit(&deque->array, memory_order_relaxed); /* relaxed: own. */
@@ -88,7 +89,8 @@ void *filchi_deque_pop(struct filchi_deque *deque)
     int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed) - 1; /* relaxed: the owner's own. */
     struct filchi_deque_array *array =
         atomic_load_explicit(&deque->array, memory_order_relaxed); /* relaxed: own. */
-    /* release D1: as in push. Relaxed, a thief could read this bottom and a slot that no release published to it. */
+    /* release D1: as in push. Relaxed, a thief could read this bottom and a slot that no release published
+     * to it. */
     atomic_store_explicit(&deque->bottom, bottom, memory_order_release);
     filchi_fence_store_load(); /* vs the fence in filchi_deque_steal(): one of the two sees the other's claim. */
     int64_t top = atomic_load_explicit(&deque->top, memory_order_relaxed); /* relaxed: ordered by the fence. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The work-stealing deque: its owner pushes and pops at the bottom, newest first; thieves take from the top, oldest
- * first. It knows pointers, not tasks. docs/design/deque.md walks through it.
+ * The work-stealing deque: its owner pushes and pops at the bottom, newest first; thieves take from the top,
+ * oldest first. It knows pointers, not tasks. docs/design/deque.md walks through it.
  *
- * Source: Chase and Lev, "Dynamic Circular Work-Stealing Deque", SPAA 2005; memory orders after Le, Pop, Cohen and Zappa
- * Nardelli, "Correct and Efficient Work-Stealing for Weak Memory Models", PPoPP 2013.
+ * Source: Chase and Lev, "Dynamic Circular Work-Stealing Deque", SPAA 2005; memory orders after Le, Pop, Cohen
+ * and Zappa Nardelli, "Correct and Efficient Work-Stealing for Weak Memory Models", PPoPP 2013.
  *
  * Invariant: items live at [top, bottom) modulo the array's size; only the owner moves bottom, top only grows.
  */

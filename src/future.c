@@ -91,7 +91,7 @@ static void orphan(filch_future *future)
     /* acquire W1: pairs with W1 in filchi_waitlist_move(); the runner has left the object. */
     uintptr_t word = atomic_load_explicit(&future->waiters.word, memory_order_acquire);
     while ((word & FILCHI_WORD_STATE) < FILCHI_STATE_FINAL) {
-        /* release F1: pairs with the acquire of W1 in filchi_waitlist_move(); who completes it may free what we used. */
+        /* release W2: pairs with acquire W2 in filchi_waitlist_move(); who completes it may free what we used. */
         if (atomic_compare_exchange_weak_explicit(&future->waiters.word, &word, word | FILCHI_WORD_ORPHAN,
                                                   memory_order_release, memory_order_acquire))
             return;
@@ -103,9 +103,9 @@ void filch_future_unref(filch_future *future)
 {
     if (!future)
         return;
-    /* acquire F2: pairs with release F2 in other calls. The only holder needs no read-modify-write. */
+    /* acquire F1: pairs with release F1 in other calls. The only holder needs no read-modify-write. */
     if (atomic_load_explicit(&future->refs, memory_order_acquire) != 1 &&
-        atomic_fetch_sub_explicit(&future->refs, 1, memory_order_acq_rel) != 1) /* acq_rel F2: pairs with itself. */
+        atomic_fetch_sub_explicit(&future->refs, 1, memory_order_acq_rel) != 1) /* acq_rel F1: pairs with itself. */
         return;
     orphan(future);
 }
@@ -147,7 +147,8 @@ static bool finish(filch_future *future, filch_state from, filch_state to)
 
 void filchi_future_cancel_entry(filch_future *future)
 {
-    /* Claimed first, for the stop's sake: dropping it needs the object, which after the final state may be gone. */
+    /* Claimed first, for the stop's sake: dropping it needs the object, which after the final state may be
+     * gone. */
     if (filchi_future_claim(future) != FILCHI_CLAIM_GOT)
         return;
     drop_stop(future);
@@ -244,13 +245,13 @@ const filch_error *filch_future_error(filch_future *future)
     filch_state state = filchi_future_state(future);
     if (state < FILCH_FAILED)
         return NULL;
-    /* acquire F3: pairs with release F3 below, by whoever asked first. */
+    /* acquire F2: pairs with release F2 below, by whoever asked first. */
     filch_error *error = atomic_load_explicit(&future->error, memory_order_acquire);
     if (error)
         return error;
     filch_error *made = make_error(future, state);
     use_cold(future);
-    /* release F3, acquire F3: pairs with itself; publishes the error, or sees that of who came first. */
+    /* release F2, acquire F2: pairs with itself; publishes the error, or sees that of who came first. */
     if (atomic_compare_exchange_strong_explicit(&future->error, &error, made, memory_order_acq_rel,
                                                 memory_order_acquire))
         return made;

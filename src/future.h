@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The task and future object, and every transition of its state. docs/design/lifetime.md tells who holds it when.
+ * The task and future object, and every transition of its state. docs/design/lifetime.md tells who holds it
+ * when.
  *
- * Invariant: the object is free when it is final, nobody holds a handle, and no queue has an entry for it. `refs` counts
- * handles, and stale entries: those of tasks that somebody else claimed or cancelled (the claimer counts it first, who
- * pops it drops it). The runner needs no reference: while the task is not final, a last filch_future_unref() only
- * marks the word ORPHAN, and then the completing thread frees it.
+ * Invariant: the object is free when it is final, nobody holds a handle, and no queue has an entry for it.
+ * `refs` counts handles, and stale entries: those of tasks that somebody else claimed or cancelled (the claimer
+ * counts it first, who pops it drops it). The runner needs no reference: while the task is not final, a last
+ * filch_future_unref() only marks the word ORPHAN, and then the completing thread frees it.
  */
 #ifndef FILCHI_FUTURE_H
 #define FILCHI_FUTURE_H
@@ -65,7 +66,8 @@ enum filchi_claim filchi_future_claim_in_place(filch_future *future);
 /* Who popped its queue entry: PENDING -> CANCELLED, unless it is stale. The object must not be touched again. */
 void filchi_future_cancel_entry(filch_future *future);
 
-/* The runner, with what the function returned: RUNNING -> DONE, FAILED or STOPPED. Never touch the object again. */
+/* The runner, with what the function returned: RUNNING -> DONE, FAILED or STOPPED. Never touch the object
+ * again. */
 void filchi_future_complete(filch_future *future, int rc);
 /* The runner, instead of running it: its stop is requested. */
 void filchi_future_complete_stopped(filch_future *future);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The interrupt guard. Its pointer to the active guard is the library's only global state: a signal handler has no argument.
+ * The interrupt guard. Its pointer to the active guard is the library's only global state: a signal handler has
+ * no argument.
  */
 #include "await.h"
 

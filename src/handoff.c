@@ -189,7 +189,8 @@ static void started(struct filchi_handoff *handoff, struct filchi_thread *thread
     handoff->all = thread;
 }
 
-/* Under the lock: gives an idle worker to a thread that waits for something nobody has started, which may run it itself. */
+/* Under the lock: gives an idle worker to a thread that waits for something nobody has started, which may
+ * run it itself. */
 static void poke(filch_pool *pool)
 {
     struct filchi_handoff *handoff = &pool->handoff;

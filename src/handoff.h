@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which thread holds which worker. All of it happens under one lock, next to a futex call that costs a hundred times as
- * much; what running tasks look at (the idle word, the number of resumables) is read without it.
+ * Which thread holds which worker. All of it happens under one lock, next to a futex call that costs a hundred
+ * times as much; what running tasks look at (the idle word, the number of resumables) is read without it.
  *
- * Invariant: a worker is held by one thread or is in the idle list. A thread without a worker is in exactly one of the lists
- * spare, resumable, blocked, or is about to enter or leave one. While a resumable thread waits no worker stays idle.
+ * Invariant: a worker is held by one thread or is in the idle list. A thread without a worker is in exactly one
+ * of the lists spare, resumable, blocked, or is about to enter or leave one. While a resumable thread waits no
+ * worker stays idle.
  */
 #ifndef FILCHI_HANDOFF_H
 #define FILCHI_HANDOFF_H
@@ -28,13 +29,15 @@ bool filchi_handoff_yield(struct filchi_thread *thread);
 void filchi_handoff_found(struct filchi_thread *thread);
 
 /*
- * A holder that must wait inside its task: gives its worker up, to be signalled at `parker`. `stalled`: something it waits for
- * has not started. 0, or -EAGAIN if then nobody would be left to start it (and nothing was given up).
+ * A holder that must wait inside its task: gives its worker up, to be signalled at `parker`. `stalled`:
+ * something it waits for has not started. 0, or -EAGAIN if then nobody would be left to start it (and nothing
+ * was given up).
  */
 int filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, bool stalled);
 /* A blocked thread that woke: true if it was given a worker meanwhile, by one signal that is on its account. */
 bool filchi_handoff_poked(struct filchi_thread *thread);
-/* A blocked thread whose wait is over: takes a worker, waiting for one if need be. True: as filchi_handoff_poked(). */
+/* A blocked thread whose wait is over: takes a worker, waiting for one if need be. True: as
+ * filchi_handoff_poked(). */
 bool filchi_handoff_unblock(struct filchi_thread *thread);
 
 /* Whether a thread could be had to take over a worker. A hint. */
@@ -50,7 +53,8 @@ static inline bool filchi_handoff_has_resumable(const filch_pool *pool)
     return atomic_load_explicit(&pool->handoff.resumables, memory_order_relaxed) != 0;
 }
 
-/* Whether any queue has an entry. A moment's answer; after a store-load fence it sees what was published before. */
+/* Whether any queue has an entry. A moment's answer; after a store-load fence it sees what was published
+ * before. */
 static inline bool filchi_handoff_any_work(filch_pool *pool)
 {
     if (!filchi_inject_empty(&pool->inject))

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The idle word: how many threads search for work, and how many workers nobody holds. It decides whether whoever
- * publishes work must wake somebody. docs/design/idle.md tells the protocol; the two sides are
+ * The idle word: how many threads search for work, and how many workers nobody holds. It decides whether
+ * whoever publishes work must wake somebody. docs/design/idle.md tells the protocol; the two sides are
  *
  *     publisher                                  searcher that gives up
  *     P1  publish the work                       S1  searching - 1, idle + 1 (one exchange of the word)
  *     P2  store-load fence                       S2  store-load fence
  *     P3  searching == 0 and idle > 0? wake one  S3  look at every source of work once more
  *
- * By the fences either P3 sees S1, or S3 sees P1. A publisher that leaves it to a searcher (P3 saw searching > 0) is
- * safe for the same reason: that searcher's own S1 comes later, and then its S3. A searcher that stops searching because
- * it found something else looks once more too, if it was the last (filchi_idle_end_search()).
+ * By the fences either P3 sees S1, or S3 sees P1. A publisher that leaves it to a searcher (P3 saw searching >
+ * 0) is safe for the same reason: that searcher's own S1 comes later, and then its S3. A searcher that stops
+ * searching because it found something else looks once more too, if it was the last (filchi_idle_end_search()).
  */
 #ifndef FILCHI_IDLE_H
 #define FILCHI_IDLE_H

@@ -85,7 +85,8 @@ void *filchi_batch_take(struct filchi_batch *batch)
         /* acquire B1: pairs with release B1 in filchi_batch_fill(). */
         if (head == atomic_load_explicit(&batch->tail, memory_order_acquire))
             return NULL;
-        /* relaxed: published by B1; void unless the CAS finds head unmoved, and until then it is not overwritten. */
+        /* relaxed: published by B1; void unless the CAS finds head unmoved, and until then it is not
+         * overwritten. */
         void *item = atomic_load_explicit(&batch->slots[head % FILCHI_BATCH], memory_order_relaxed);
         /* acq_rel B2: pairs with itself; the slot was read before the owner, who sees head == tail, refills it. */
         if (atomic_compare_exchange_weak_explicit(&batch->head, &head, head + 1, memory_order_acq_rel,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where tasks from outside wait: one queue for the pool, in submission order, and for each worker a batch, a small ring
- * into which it moves several at a time. From the batch the owner and thieves take the oldest first, so that
- * with one worker the start order is exactly the submission order.
+ * Where tasks from outside wait: one queue for the pool, in submission order, and for each worker a batch, a
+ * small ring into which it moves several at a time. From the batch the owner and thieves take the oldest first,
+ * so that with one worker the start order is exactly the submission order.
  *
- * Invariant (batch): items live at [head, tail); only the owner moves tail and only while head == tail; head only grows.
+ * Invariant (batch): items live at [head, tail); only the owner moves tail and only while head == tail; head
+ * only grows.
  * Rejected: moving them into the deque, which would start them newest first, or starve them behind sub tasks.
  */
 #ifndef FILCHI_INJECT_H
@@ -39,7 +40,8 @@ bool filchi_inject_empty(struct filchi_inject *inject);
 struct filchi_mpsc_node *filchi_inject_pop(struct filchi_inject *inject);
 
 void filchi_batch_init(struct filchi_batch *batch);
-/* Owner, while its batch is empty: moves up to a batch over; false if it got none. Does not wait for another consumer. */
+/* Owner, while its batch is empty: moves up to a batch over; false if it got none. Does not wait for another
+ * consumer. */
 bool filchi_batch_fill(struct filchi_batch *batch, struct filchi_inject *inject);
 /* Anyone. The oldest item, or NULL if the batch is empty. Waits for nobody. */
 void *filchi_batch_take(struct filchi_batch *batch);

@@ -2,8 +2,8 @@
 /*
  * Map: a task for each chunk of the input, awaited in input order.
  *
- * Invariant: `failed` is the lowest chunk known to have failed; chunks above it that have not started are skipped, those
- * below it run on, so that which error ends the map does not depend on who was quicker.
+ * Invariant: `failed` is the lowest chunk known to have failed; chunks above it that have not started are
+ * skipped, those below it run on, so that which error ends the map does not depend on who was quicker.
  */
 #include "await.h"
 #include "error.h"

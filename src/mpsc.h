@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A queue with many producers and one consumer at a time: a facade over liburcu's wfcqueue (Desnoyers and Jiangshan).
- * Push is wait-free; pop never blocks. In builds for ThreadSanitizer, which does not see liburcu's inline assembly, a
- * C11 twin of the same layout and algorithm takes its place.
+ * A queue with many producers and one consumer at a time: a facade over liburcu's wfcqueue (Desnoyers and
+ * Jiangshan). Push is wait-free; pop never blocks. In builds for ThreadSanitizer, which does not see liburcu's
+ * inline assembly, a C11 twin of the same layout and algorithm takes its place.
  *
- * Invariant: tail points to the last node, or to the dummy `head` when empty. From every node `next` leads to the
- * node after it, except between the two steps of a push.
+ * Invariant: tail points to the last node, or to the dummy `head` when empty. From every node `next` leads to
+ * the node after it, except between the two steps of a push.
  */
 #ifndef FILCHI_MPSC_H
 #define FILCHI_MPSC_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Option structures that carry their size, so that programs built with an older or a newer header are understood. */
+/* Option structures that carry their size, so that programs built with an older or a newer header are
+ * understood. */
 #ifndef FILCHI_OPTIONS_H
 #define FILCHI_OPTIONS_H
 
@@ -8,8 +9,8 @@
 #include <string.h>
 
 /*
- * Copies the caller's options, whose first member is their size, over the defaults in `out`. 0; -EINVAL for size 0;
- * -E2BIG if something is set in the part that only newer headers know.
+ * Copies the caller's options, whose first member is their size, over the defaults in `out`. 0; -EINVAL for
+ * size 0; -E2BIG if something is set in the part that only newer headers know.
  */
 static inline int filchi_options_copy(void *out, size_t known, const void *options)
 {

@@ -18,8 +18,8 @@ int64_t filchi_os_now(void);
 int64_t filchi_os_deadline(int64_t timeout_ns);
 
 /*
- * Sleeps while *word == expected, until a wake or the deadline. Returns -ETIMEDOUT, or 0 with or without reason: the
- * caller looks again. Signals do not end it early but may wake it.
+ * Sleeps while *word == expected, until a wake or the deadline. Returns -ETIMEDOUT, or 0 with or without
+ * reason: the caller looks again. Signals do not end it early but may wake it.
  */
 int filchi_os_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline);
 
@@ -52,8 +52,8 @@ uintptr_t filchi_os_stack_low(void);
 unsigned filchi_os_affinity(void);
 
 /*
- * The cgroup cpu quota in CPUs, rounded up, the least over this process's group and its ancestors, v1 and v2; 0 if there
- * is none. `root` is put before every path that is read: "" but in tests.
+ * The cgroup cpu quota in CPUs, rounded up, the least over this process's group and its ancestors, v1 and v2; 0
+ * if there is none. `root` is put before every path that is read: "" but in tests.
  */
 unsigned filchi_os_cpu_quota(const char *root);
 

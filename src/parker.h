@@ -3,7 +3,8 @@
  * Where one thread sleeps until signals come. The word counts signals, so that none is lost between looking and
  * sleeping, and so that the owner, who knows how many are due, can tell when the last has left.
  *
- * Invariant: a signaller's last access to the parker is its fetch_add; the wake that may follow uses the address only.
+ * Invariant: a signaller's last access to the parker is its fetch_add; the wake that may follow uses the
+ * address only.
  */
 #ifndef FILCHI_PARKER_H
 #define FILCHI_PARKER_H
@@ -46,8 +47,8 @@ static inline int filchi_parker_wait(struct filchi_parker *parker, uint32_t seen
 {
     int rc = 0;
     for (;;) {
-        /* acquire K1: pairs with release K1 in filchi_parker_signal(). Setting asleep in the word that the futex compares
-         * leaves no moment in which a signal is neither seen nor followed by a wake. */
+        /* acquire K1: pairs with release K1 in filchi_parker_signal(). Setting asleep in the word that the
+         * futex compares leaves no moment in which a signal is neither seen nor followed by a wake. */
         uint32_t word = atomic_fetch_or_explicit(&parker->word, FILCHI_PARKER_ASLEEP, memory_order_acquire);
         if (word / FILCHI_PARKER_ONE != seen || rc)
             break;

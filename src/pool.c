@@ -195,7 +195,8 @@ static int await_drained(filch_pool *pool, int64_t deadline)
 
 static void close_pool(filch_pool *pool, uint32_t how)
 {
-    /* relaxed: the locks order it before every submit that comes later, the fence before a look at the counters. */
+    /* relaxed: the locks order it before every submit that comes later, the fence before a look at the
+     * counters. */
     atomic_fetch_or_explicit(&pool->closing, how, memory_order_relaxed);
     for (unsigned i = 0; i < FILCHI_SHARDS; i++) {
         pthread_mutex_lock(&pool->shards[i].lock);

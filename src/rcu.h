@@ -3,8 +3,8 @@
  * Read-copy-update, from liburcu's memb flavour: thieves read deque arrays inside a read side, owners free
  * retired arrays after a grace period. Only the pool's own threads register.
  *
- * liburcu's atomics are inline assembly, which ThreadSanitizer does not see. In those builds nothing is freed before
- * the pool goes, so that there is nothing to wait for.
+ * liburcu's atomics are inline assembly, which ThreadSanitizer does not see. In those builds nothing is freed
+ * before the pool goes, so that there is nothing to wait for.
  */
 #ifndef FILCHI_RCU_H
 #define FILCHI_RCU_H

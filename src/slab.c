@@ -123,7 +123,8 @@ static bool grow(struct filchi_slab *slab)
 void *filchi_slab_alloc(struct filchi_slab *slab)
 {
     if (!slab->free && slab->next == slab->end) {
-        /* relaxed: a hint; acquire L1: pairs with release L1 in filchi_slab_free(), the objects' old life is over. */
+        /* relaxed: a hint; acquire L1: pairs with release L1 in filchi_slab_free(), the objects' old life is
+         * over. */
         if (atomic_load_explicit(&slab->returns->top, memory_order_relaxed))
             slab->free = atomic_exchange_explicit(&slab->returns->top, NULL, memory_order_acquire);
         if (!slab->free && !grow(slab))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory for tasks: objects of one size, cut from 64 KiB chunks whose header names the slab they belong to. One owner
- * allocates; anyone frees. The owner's frees go to its private list, the others' to a shared stack that the owner takes
- * whole when its own list is empty, so that there is no ABA.
+ * Memory for tasks: objects of one size, cut from 64 KiB chunks whose header names the slab they belong to. One
+ * owner allocates; anyone frees. The owner's frees go to its private list, the others' to a shared stack that
+ * the owner takes whole when its own list is empty, so that there is no ABA.
  *
  * Invariant: an object that is free is zero but for its first word.
  */
@@ -33,7 +33,8 @@ struct filchi_slab {
     size_t carved;                       /* owner: objects ever cut */
 };
 
-/* The memory of the n slabs of one pool. It outlives the pool until the last object is free. NULL without memory. */
+/* The memory of the n slabs of one pool. It outlives the pool until the last object is free. NULL without
+ * memory. */
 struct filchi_slab_home *filchi_slab_home_create(size_t n);
 /* Closes all n slabs, from which nobody allocates any more; frees everything now or with the last live object. */
 void filchi_slab_home_close(struct filchi_slab_home *home, struct filchi_slab *const *slabs, size_t n);
@@ -44,7 +45,8 @@ void filchi_slab_init(struct filchi_slab *slab, struct filchi_slab_home *home, s
 /* The owner. An object with all bytes zero but the first word, or NULL. */
 void *filchi_slab_alloc(struct filchi_slab *slab);
 
-/* Anyone; `mine` is a slab that the caller owns at this moment, or NULL. The object is zero but for its first word. */
+/* Anyone; `mine` is a slab that the caller owns at this moment, or NULL. The object is zero but for its
+ * first word. */
 void filchi_slab_free(void *object, struct filchi_slab *mine);
 
 /* Anyone: which home an object is from. */

@@ -28,7 +28,7 @@ static bool is_error(uintptr_t reason)
 static bool request(filch_stop *stop, uintptr_t reason)
 {
     uintptr_t none = 0;
-    /* release S1: pairs with acquire S1 in filch_stop_reason() and _error(); publishes the error. */
+    /* release Q1: pairs with acquire Q1 in filch_stop_reason() and _error(); publishes the error. */
     if (!atomic_compare_exchange_strong_explicit(&stop->reason, &none, reason, memory_order_release,
                                                  memory_order_relaxed))
         return false;
@@ -41,7 +41,7 @@ static bool request(filch_stop *stop, uintptr_t reason)
 /* Takes over the parent's reason. Async-signal-safe: a reference is one addition. */
 static void inherit(filch_stop *stop)
 {
-    uintptr_t reason = atomic_load_explicit(&stop->parent->reason, memory_order_acquire); /* acquire S1. */
+    uintptr_t reason = atomic_load_explicit(&stop->parent->reason, memory_order_acquire); /* acquire Q1. */
     if (is_error(reason))
         filch_error_ref((filch_error *)reason);
     if (!request(stop, reason) && is_error(reason))
@@ -52,7 +52,7 @@ static void serve_child(struct filchi_waiter *waiter)
 {
     filch_stop *stop = waiter->owner;
     inherit(stop);
-    /* release S2: pairs with acquire S2 in filch_stop_unref(); our last access. */
+    /* release Q2: pairs with acquire Q2 in filch_stop_unref(); our last access. */
     atomic_store_explicit(&stop->served, 1, memory_order_release);
 }
 
@@ -97,7 +97,7 @@ static void detach(filch_stop *stop)
 {
     if (!stop->attached || filchi_waitlist_remove(&stop->parent->waiters, &stop->in_parent))
         return;
-    /* acquire S2: pairs with release S2 in serve_child(). */
+    /* acquire Q2: pairs with release Q2 in serve_child(). */
     while (!atomic_load_explicit(&stop->served, memory_order_acquire))
         filchi_os_yield();
 }
@@ -105,7 +105,7 @@ static void detach(filch_stop *stop)
 void filch_stop_unref(filch_stop *stop)
 {
     while (stop) {
-        /* acq_rel S3: pairs with itself; the last one sees that all others are done with it. */
+        /* acq_rel Q3: pairs with itself; the last one sees that all others are done with it. */
         if (atomic_fetch_sub_explicit(&stop->refs, 1, memory_order_acq_rel) != 1)
             return;
         detach(stop);
@@ -148,14 +148,14 @@ int filch_stop_reason(const filch_stop *stop)
     if (!filch_stop_requested(stop))
         return 0;
     uintptr_t reason =
-        atomic_load_explicit(&stop->reason, memory_order_acquire); /* acquire S1: pairs with release S1. */
+        atomic_load_explicit(&stop->reason, memory_order_acquire); /* acquire Q1: pairs with release Q1. */
     return is_error(reason) ? filch_error_code((filch_error *)reason) : code_of_reason(reason);
 }
 
 const filch_error *filch_stop_error(const filch_stop *stop)
 {
     uintptr_t reason =
-        atomic_load_explicit(&stop->reason, memory_order_acquire); /* acquire S1: pairs with release S1. */
+        atomic_load_explicit(&stop->reason, memory_order_acquire); /* acquire Q1: pairs with release Q1. */
     return is_error(reason) ? (const filch_error *)reason : NULL;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stops: a flag with a first-wins reason, in a tree. A child waits on its parent's flag like any other waiter, so a poll
- * is one load, however deep the tree. A request does nothing but compare-and-swap, futex wakes and writes to eventfds:
- * that is why it may be called from a signal handler.
+ * Stops: a flag with a first-wins reason, in a tree. A child waits on its parent's flag like any other waiter,
+ * so a poll is one load, however deep the tree. A request does nothing but compare-and-swap, futex wakes and
+ * writes to eventfds: that is why it may be called from a signal handler.
  */
 #ifndef FILCHI_STOP_H
 #define FILCHI_STOP_H

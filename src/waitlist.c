@@ -24,8 +24,8 @@ bool filchi_waitlist_move(struct filchi_waitlist *list, unsigned from, unsigned 
         next = (word & ~FILCHI_WORD_STATE) | to;
         if (final(to) && !(word & FILCHI_WORD_LOCKED))
             next &= ~FILCHI_WORD_LIST; /* taken: ours to serve; else the remover's */
-        /* acq_rel W1: release pairs with acquire W1 in filchi_waitlist_state() and _add(), publishing the outcome; acquire
-         * pairs with release W2 in filchi_waitlist_add(), for the nodes. */
+        /* release W1: pairs with acquire W1 in filchi_waitlist_state() and _add(), publishing the outcome.
+         * acquire W2: pairs with release W2 in filchi_waitlist_add(), for the nodes. */
     } while (!atomic_compare_exchange_weak_explicit(&list->word, &word, next, memory_order_acq_rel,
                                                     memory_order_relaxed));
     *old = word;
@@ -71,7 +71,8 @@ static bool lock(struct filchi_waitlist *list)
         uintptr_t word = atomic_load_explicit(&list->word, memory_order_relaxed); /* relaxed: checked by the CAS. */
         if (final(word) && !(word & FILCHI_WORD_LOCKED))
             return false;
-        /* acquire W2: pairs with release W2 in filchi_waitlist_add(), for the nodes, and with W3 of the last remover. */
+        /* acquire W2: pairs with release W2 in filchi_waitlist_add(), for the nodes, and with W3 of the last
+         * remover. */
         if (!(word & FILCHI_WORD_LOCKED) &&
             atomic_compare_exchange_weak_explicit(&list->word, &word, word | FILCHI_WORD_LOCKED,
                                                   memory_order_acquire, memory_order_relaxed))
@@ -115,8 +116,8 @@ bool filchi_waitlist_remove(struct filchi_waitlist *list, struct filchi_waiter *
         next = word & ~FILCHI_WORD_LOCKED;
         if (final(word))
             next &= ~FILCHI_WORD_LIST;
-        /* release W3: pairs with acquire in lock(), for the links changed here; acquire W1 and W2: the nodes, and the outcome
-         * that those who are served will read. */
+        /* release W3: pairs with acquire in lock(), for the links changed here; acquire W1 and W2: the
+         * nodes, and the outcome that those who are served will read. */
     } while (!atomic_compare_exchange_weak_explicit(&list->word, &word, next, memory_order_acq_rel,
                                                     memory_order_relaxed));
     if (final(word))

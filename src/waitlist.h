@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One word that holds a small state and the list of those who wait for it to become final. Futures and stops are built on
- * it. Waiting allocates nothing: the waiter brings its node. docs/design/lifetime.md tells the protocol.
+ * One word that holds a small state and the list of those who wait for it to become final. Futures and stops
+ * are built on it. Waiting allocates nothing: the waiter brings its node. docs/design/lifetime.md tells the
+ * protocol.
  *
- * Invariant: a final state never changes; a node is in the list, or was served once, or was removed, never two of them;
- * the list of a word that became final is served by who made it final, or, if a removal was under way, by the remover.
- * All of it is async-signal-safe but removal: a handler that interrupts a removal leaves the list to it.
+ * Invariant: a final state never changes; a node is in the list, or was served once, or was removed, never two
+ * of them; the list of a word that became final is served by who made it final, or, if a removal was under way,
+ * by the remover. All of it is async-signal-safe but removal: a handler that interrupts a removal leaves the
+ * list to it.
  *
- * Rejected: a plain exchange to the final state. With it a removal in progress could only be waited for, and a waiter
- * whose timeout ran out could not take its node from the stack (docs/decisions/0001-waiter-removal.md).
+ * Rejected: a plain exchange to the final state. With it a removal in progress could only be waited for, and a
+ * waiter whose timeout ran out could not take its node from the stack (docs/decisions/0001-waiter-removal.md).
  */
 #ifndef FILCHI_WAITLIST_H
 #define FILCHI_WAITLIST_H

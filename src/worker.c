@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a thread does while it holds a worker: it finds work, runs it, and gives the worker up when there is none. */
+/* What a thread does while it holds a worker: it finds work, runs it, and gives the worker up when there is
+ * none. */
 #include "worker.h"
 
 #include "handoff.h"
@@ -164,7 +165,8 @@ static void set_label(struct filchi_thread *thread, const char *name)
     atomic_store_explicit(&label->version, version + 1,
                           memory_order_relaxed); /* relaxed: ordered by the stores below. */
     for (int i = 0; i < FILCHI_LABEL_WORDS; i++)
-        /* release T1: pairs with acquire T1 in filchi_worker_label(): new text is seen with an odd or newer version. */
+        /* release T1: pairs with acquire T1 in filchi_worker_label(): new text is seen with an odd or newer
+         * version. */
         atomic_store_explicit(&label->text[i], text[i], memory_order_release);
     /* release T2: pairs with acquire T2 in filchi_worker_label(): the new version is seen with all of its text. */
     atomic_store_explicit(&label->version, version + 2, memory_order_release);
@@ -287,8 +289,8 @@ void *filchi_worker_main(void *arg)
 
 uint64_t filchi_worker_unfinished(filch_pool *pool)
 {
-    /* Finished first, then submitted: what is counted as finished is then counted as submitted too, so equality means that
-     * at the moment between the two everything was finished. */
+    /* Finished first, then submitted: what is counted as finished is then counted as submitted too, so
+     * equality means that at the moment between the two everything was finished. */
     uint64_t finished =
         atomic_load_explicit(&pool->reaped, memory_order_acquire); /* acquire C2: with release C2. */
     for (unsigned i = 0; i < pool->n_workers; i++)
@@ -306,7 +308,8 @@ uint64_t filchi_worker_unfinished(filch_pool *pool)
 
 bool filchi_worker_check_drained(filch_pool *pool)
 {
-    /* relaxed, then the fence: vs the fence in filch_pool_shutdown(); it sees our last task finished, or we see it closed. */
+    /* relaxed, then the fence: vs the fence in filch_pool_shutdown(); it sees our last task finished, or we
+     * see it closed. */
     filchi_fence_store_load();
     if (!atomic_load_explicit(&pool->closing, memory_order_relaxed))
         return false;

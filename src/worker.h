@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Workers, threads and the pool that owns them. A worker is a slot: a deque, a batch, a slab, counters. A thread is an
- * OS thread; it runs tasks only while it holds a worker, and a task keeps its thread from start to end.
+ * Workers, threads and the pool that owns them. A worker is a slot: a deque, a batch, a slab, counters. A
+ * thread is an OS thread; it runs tasks only while it holds a worker, and a task keeps its thread from start to
+ * end.
  */
 #ifndef FILCHI_WORKER_H
 #define FILCHI_WORKER_H
@@ -21,8 +22,8 @@ typedef _Atomic uint64_t filchi_counter;
 
 static inline void filchi_counter_add(filchi_counter *counter, uint64_t n)
 {
-    /* relaxed load: the writer's own. release C1: pairs with acquire C1 in filchi_counter_get(): who sees a task counted as
-     * finished sees what it submitted counted too. */
+    /* relaxed load: the writer's own. release C1: pairs with acquire C1 in filchi_counter_get(): who sees a
+     * task counted as finished sees what it submitted counted too. */
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_release);
 }
 
@@ -127,7 +128,8 @@ struct filch_pool {
     struct filchi_worker *workers;                  /* constant */
     struct filchi_slab_home *home;                  /* constant */
     struct filchi_handoff handoff;
-    /* Thieves that are not pool threads, and so outside of RCU: while there are any no array is freed. Under the lock. */
+    /* Thieves that are not pool threads, and so outside of RCU: while there are any no array is freed. Under
+     * the lock. */
     unsigned outside_thieves;
     _Atomic uint64_t reaped; /* queue entries they dealt with */
     struct filchi_shard shards[FILCHI_SHARDS];
@@ -153,7 +155,8 @@ bool filchi_worker_check_drained(filch_pool *pool);
 void filchi_worker_reap(filch_pool *pool);
 /* Queue entries that were accepted and not dealt with. */
 uint64_t filchi_worker_unfinished(filch_pool *pool);
-/* Copies the label of another thread; false if it has none. The buffer holds at least FILCHI_LABEL_WORDS * 8 bytes. */
+/* Copies the label of another thread; false if it has none. The buffer holds at least FILCHI_LABEL_WORDS * 8
+ * bytes. */
 bool filchi_worker_label(const struct filchi_thread *thread, char *buffer);
 
 #endif

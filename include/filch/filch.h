@@ -133,7 +133,11 @@ FILCH_API int filch_pool_shutdown(filch_pool *pool, unsigned flags, int64_t time
  */
 FILCH_API int filch_pool_destroy(filch_pool *pool);
 
-/* The pool's stop. Borrowed: valid as long as the pool. Requesting it stops every task of the pool. */
+/*
+ * The pool's stop. Requesting it stops every task of the pool, but those that were given a stop which does not
+ * descend from it.
+ * Ownership: borrowed, valid as long as the pool.
+ */
 FILCH_API filch_stop *filch_pool_stop(filch_pool *pool);
 
 FILCH_API unsigned filch_pool_workers(const filch_pool *pool);
@@ -294,8 +298,8 @@ FILCH_API int filch_future_result(filch_future *future, int64_t timeout_ns, void
 FILCH_API const filch_error *filch_future_error(filch_future *future);
 
 /*
- * Calls callback(future, arg) exactly once when the future is final: on the thread that completes it, in the order
- * of registration, or here at once if it is final already. The future is valid during the call.
+ * Calls callback(future, arg) exactly once when the future is final: on the thread that completes it, in the
+ * order of registration, or here at once if it is final already. The future is valid during the call.
  * Context: any thread. The callback holds up the completing thread: keep it short.
  * Errors: -ENOMEM (then it is never called).
  */
@@ -339,8 +343,8 @@ FILCH_API int filch_completed_begin(filch_completed **out, filch_future *const *
                                     int64_t timeout_ns);
 
 /*
- * The next future that is final. Returns 1 and sets *out; 0 after the last one; or an error, after which it may be
- * called again: those of filch_future_wait(). What is ready is delivered before any error. After -ETIMEDOUT,
+ * The next future that is final. Returns 1 and sets *out; 0 after the last one; or an error, after which it may
+ * be called again: those of filch_future_wait(). What is ready is delivered before any error. After -ETIMEDOUT,
  * filch_completed_unfinished() and _total() say how many of how many are missing.
  */
 FILCH_API int filch_completed_next(filch_completed *completed, filch_future **out);
@@ -373,7 +377,8 @@ typedef struct filch_map_options {
 /*
  * Applies fn to n elements of in_size bytes at `in`, writing n elements of out_size bytes at `out`, which keep
  * the order of the input. The first error by index ends it: later elements that have not started are cancelled,
- * running ones are awaited, then it returns that error. in_size or out_size 0 means fn is given `in` or `out` itself.
+ * running ones are awaited, then it returns that error. in_size or out_size 0 means fn is given `in` or `out`
+ * itself.
  * Context: any thread; blocks, as filch_future_wait() does. On return no task of the map runs.
  * Errors: the failing element's code, with *out_error (unless NULL) its error, the caller's to unref; those of
  * filch_submit() and filch_future_wait().
@@ -389,7 +394,8 @@ FILCH_API int filch_mapping_begin(filch_mapping **mapping, filch_pool *pool, fil
                                   const void *in, size_t in_size, void *out, size_t out_size, size_t n,
                                   const filch_map_options *options);
 
-/* The next result. Returns 1 and sets *out_item to its place in `out`; 0 after the last; or an error, as filch_map(). */
+/* The next result. Returns 1 and sets *out_item to its place in `out`; 0 after the last; or an error, as
+ * filch_map(). */
 FILCH_API int filch_mapping_next(filch_mapping *mapping, void **out_item);
 
 /* The error that ended the map, or NULL. Borrowed: valid until filch_mapping_end(). */
@@ -410,9 +416,9 @@ FILCH_API filch_stop *filch_stop_ref(filch_stop *stop);
 FILCH_API void filch_stop_unref(filch_stop *stop);
 
 /*
- * Requests the stop, and that of every descendant, with a negative errno-style reason (0: -ECANCELED). Tasks under
- * it that have not started become STOPPED instead of starting; sleeps and waits in running ones end at once.
- * Returns true if this request was the first and its reason stands.
+ * Requests the stop, and that of every descendant, with a negative errno-style reason (0: -ECANCELED). Tasks
+ * under it that have not started become STOPPED instead of starting; sleeps and waits in running ones end at
+ * once. Returns true if this request was the first and its reason stands.
  * Context: any thread, and async-signal-safe.
  */
 FILCH_API bool filch_stop_request(filch_stop *stop, int reason);
@@ -428,8 +434,8 @@ FILCH_API int filch_stop_reason(const filch_stop *stop);
 FILCH_API const filch_error *filch_stop_error(const filch_stop *stop);
 
 /*
- * A file descriptor that becomes readable when the stop is requested, for poll() and its kin. The same one at every
- * call; it belongs to the stop and is closed with it. Do not read from it.
+ * A file descriptor that becomes readable when the stop is requested, for poll() and its kin. The same one at
+ * every call; it belongs to the stop and is closed with it. Do not read from it.
  * Errors: -EMFILE, -ENFILE, -ENOMEM as eventfd(2).
  */
 FILCH_API int filch_stop_fd(filch_stop *stop, int *out);
@@ -459,9 +465,9 @@ FILCH_API int filch_error_print(const filch_error *error, FILE *stream);
 /* ---- Interrupt guard ------------------------------------------------------------------------------- */
 
 /*
- * From here to filch_guard_end(), the first SIGINT requests `stop` with reason -EINTR and ends the waits of this
- * thread with -EINTR; a second one kills the process. Joins, shutdown and clean-up are not ended by it. The handler
- * it replaces is restored at the end.
+ * From here to filch_guard_end(), the first SIGINT requests `stop` with reason -EINTR and ends the waits of
+ * this thread with -EINTR; a second one kills the process. Joins, shutdown and clean-up are not ended by it.
+ * The handler it replaces is restored at the end.
  * Context: not inside a task; begin and end on one thread, one guard at a time in the process.
  * Ownership: the caller owns *out; the guard holds a reference to `stop`.
  * Errors: -EBUSY (another guard is active), -EINVAL, -ENOMEM.
