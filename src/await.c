@@ -52,9 +52,12 @@ bool filchi_await_run(struct filchi_await *await, filch_future *future, bool pre
         return false;
     /* With a deadline the wait must end in time, which a task that runs here would not heed. */
     bool last_resort = prefer_handoff || await->deadline != FILCHI_NEVER || !has_stack(thread, false);
-    if (last_resort && !(filchi_handoff_at_cap(thread->pool) && has_stack(thread, true)))
+    if (last_resort && !((await->poked || filchi_handoff_at_cap(thread->pool)) && has_stack(thread, true)))
         return false;
-    return filchi_worker_run_awaited(thread, future);
+    if (!filchi_worker_run_awaited(thread, future))
+        return false;
+    await->poked = false;
+    return true;
 }
 
 /* True if a signal came. */
@@ -83,7 +86,7 @@ int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled)
     if (!await->spun && spin(await, seen))
         return 0;
     if (await->thread && !await->blocked) {
-        int rc = filchi_handoff_block(await->thread, await->parker, stalled);
+        int rc = filchi_handoff_block(await->thread, await->parker, stalled, stalled && !await->poked);
         if (rc)
             return rc;
         await->blocked = true;
@@ -92,6 +95,7 @@ int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled)
     filchi_parker_wait(await->parker, seen, await->deadline);
     if (await->blocked && filchi_handoff_poked(await->thread)) {
         await->blocked = false;
+        await->poked = true;
         await->due++;
     }
     return 0;

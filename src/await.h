@@ -30,6 +30,7 @@ struct filchi_await {
     int stop_rc;
     bool armed;   /* stop_waiter is registered with stop */
     bool blocked; /* the thread gave its worker away */
+    bool poked;   /* given a worker to run what has not started, and has not yet */
     bool spun;
     uint32_t due; /* signals to the parker that came, or will, on account of this frame */
     struct filchi_waiter stop_waiter;

@@ -72,6 +72,12 @@ void filchi_future_complete(filch_future *future, int rc);
 /* The runner, instead of running it: its stop is requested. */
 void filchi_future_complete_stopped(filch_future *future);
 
+/* The future whose link is in the inject queue, or was. */
+static inline filch_future *filchi_future_of_link(struct filchi_mpsc_node *link)
+{
+    return (filch_future *)(void *)((char *)link - offsetof(filch_future, link));
+}
+
 static inline filch_state filchi_future_state(const filch_future *future)
 {
     return (filch_state)filchi_waitlist_state(&future->waiters);

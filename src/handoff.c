@@ -195,12 +195,12 @@ static void poke(filch_pool *pool)
 {
     struct filchi_handoff *handoff = &pool->handoff;
     struct filchi_thread *thread = handoff->blocked.first;
-    while (thread && !thread->stalled)
+    while (thread && !thread->pokable)
         thread = thread->next;
     if (!thread || !handoff->idle)
         return;
     give(handoff, thread, pop_idle(pool, false), false);
-    thread->stalled = false;
+    thread->pokable = false;
     thread->poked = true;
     filchi_parker_signal(thread->sleeping_on); /* under the lock: before it looks, it cannot take its parker away */
 }
@@ -374,20 +374,28 @@ bool filchi_handoff_yield(struct filchi_thread *thread)
 
 /* ---- Waiting inside a task ---- */
 
-int filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, bool stalled)
+/* Under the lock: no thread is left but this one, and none can be had. A refusal counts until a start succeeds. */
+static bool is_last(const struct filchi_handoff *handoff)
+{
+    if (handoff->spare.n || alive(handoff) - handoff->blocked.n != 1)
+        return false;
+    /* relaxed: written under the lock. */
+    return alive(handoff) >= handoff->cap || atomic_load_explicit(&handoff->retry_at, memory_order_relaxed);
+}
+
+int filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, bool stalled, bool pokable)
 {
     filch_pool *pool = thread->pool;
     struct filchi_handoff *handoff = &pool->handoff;
     pthread_mutex_lock(&handoff->lock);
-    unsigned others = alive(handoff) - handoff->blocked.n;
-    if (stalled && others == 1 && !handoff->spare.n && (alive(handoff) >= handoff->cap || refused(handoff))) {
+    if (stalled && is_last(handoff)) {
         pthread_mutex_unlock(&handoff->lock);
         return -EAGAIN;
     }
     filchi_counter_add(&thread->worker->handoffs, 1);
     struct filchi_thread *next = release_worker(thread); /* S1 */
     thread->sleeping_on = parker;
-    thread->stalled = stalled;
+    thread->pokable = pokable;
     enter(handoff, thread, FILCHI_BLOCKED);
     pthread_mutex_unlock(&handoff->lock);
     if (next) {

@@ -29,11 +29,11 @@ bool filchi_handoff_yield(struct filchi_thread *thread);
 void filchi_handoff_found(struct filchi_thread *thread);
 
 /*
- * A holder that must wait inside its task: gives its worker up, to be signalled at `parker`. `stalled`:
- * something it waits for has not started. 0, or -EAGAIN if then nobody would be left to start it (and nothing
- * was given up).
+ * A holder that must wait inside its task: gives its worker up, to be signalled at `parker`. `stalled`: something
+ * it waits for has not started; `pokable`: it would run that, given a worker again. 0, or -EAGAIN if nobody would
+ * be left to start it (then nothing was given up).
  */
-int filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, bool stalled);
+int filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, bool stalled, bool pokable);
 /* A blocked thread that woke: true if it was given a worker meanwhile, by one signal that is on its account. */
 bool filchi_handoff_poked(struct filchi_thread *thread);
 /* A blocked thread whose wait is over: takes a worker, waiting for one if need be. True: as

@@ -32,7 +32,7 @@ static filch_future *steal_from(struct filchi_worker *victim)
 {
     void *item = filchi_batch_take(&victim->batch);
     if (item)
-        return caa_container_of((struct filchi_mpsc_node *)item, filch_future, link);
+        return filchi_future_of_link(item);
     enum filchi_deque_steal outcome;
     do
         outcome = filchi_deque_steal(&victim->deque, &item);
@@ -77,7 +77,7 @@ static filch_future *take_outside(struct filchi_thread *thread)
     if (filchi_batch_empty(batch) && !filchi_batch_fill(batch, &thread->pool->inject))
         return NULL;
     struct filchi_mpsc_node *node = filchi_batch_take(batch);
-    return node ? caa_container_of(node, filch_future, link) : NULL;
+    return node ? filchi_future_of_link(node) : NULL;
 }
 
 static filch_future *take_own(struct filchi_thread *thread)
@@ -337,7 +337,7 @@ void filchi_worker_reap(filch_pool *pool)
     pthread_mutex_unlock(&pool->handoff.lock);
     struct filchi_mpsc_node *node;
     while ((node = filchi_inject_pop(&pool->inject)))
-        reap_entry(pool, caa_container_of(node, filch_future, link));
+        reap_entry(pool, filchi_future_of_link(node));
     for (unsigned i = 0; i < pool->n_workers; i++) {
         filch_future *future;
         while ((future = steal_from(&pool->workers[i])))

@@ -74,7 +74,7 @@ struct filchi_thread {
     enum filchi_place place;
     struct filchi_thread *next, *previous; /* in the list of that place */
     struct filchi_parker *sleeping_on;     /* while BLOCKED */
-    bool stalled;                          /* BLOCKED on something that nobody has started */
+    bool pokable;                          /* BLOCKED on something not started, which it could run itself */
     bool poked;                            /* given a worker while BLOCKED, by a signal to sleeping_on */
     struct filchi_thread *next_thread;     /* of all threads ever started and not joined */
     bool ended;
