@@ -71,8 +71,8 @@ static bool lock(struct filchi_waitlist *list)
         uintptr_t word = atomic_load_explicit(&list->word, memory_order_relaxed); /* relaxed: checked by the CAS. */
         if (final(word) && !(word & FILCHI_WORD_LOCKED))
             return false;
-        /* acquire W2: pairs with release W2 in filchi_waitlist_add(), for the nodes, and with W3 of the last
-         * remover. */
+        /* acquire W2: pairs with release W2 in filchi_waitlist_add(), for the nodes; acquire W3: pairs with
+         * release W3 in filchi_waitlist_remove(), for the links that the last remover changed. */
         if (!(word & FILCHI_WORD_LOCKED) &&
             atomic_compare_exchange_weak_explicit(&list->word, &word, word | FILCHI_WORD_LOCKED,
                                                   memory_order_acquire, memory_order_relaxed))
