@@ -20,6 +20,26 @@ void filchi_await_signal(struct filchi_waiter *waiter)
     filchi_parker_signal(waiter->owner);
 }
 
+/* Unlike the parker, which may be an iterator's and live on, the frame goes when the wait ends. */
+static void serve_stop(struct filchi_waiter *waiter)
+{
+    struct filchi_await *await = waiter->owner;
+    filchi_parker_signal(await->parker);
+    /* release K2: pairs with acquire K2 in filchi_await_end(); our last access to the frame. */
+    atomic_store_explicit(&await->stop_left, 1, memory_order_release);
+}
+
+/* Whether the stop has signalled the parker. If it is about to, waits until it has left the frame. */
+static bool disarm(struct filchi_await *await)
+{
+    if (!await->armed || filchi_waitlist_remove(&await->stop->waiters, &await->stop_waiter))
+        return false;
+    /* acquire K2: pairs with release K2 in serve_stop(). */
+    for (unsigned spins = 0; !atomic_load_explicit(&await->stop_left, memory_order_acquire); spins++)
+        filchi_os_relax(spins);
+    return true;
+}
+
 void filchi_await_begin(struct filchi_await *await, struct filchi_parker *parker, int64_t deadline, bool heed)
 {
     struct filchi_thread *thread = filchi_thread_here;
@@ -75,8 +95,8 @@ static bool spin(struct filchi_await *await, uint32_t seen)
 int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled)
 {
     if (await->stop && !await->armed) {
-        await->stop_waiter.serve = filchi_await_signal;
-        await->stop_waiter.owner = await->parker;
+        await->stop_waiter.serve = serve_stop;
+        await->stop_waiter.owner = await;
         await->armed = filchi_waitlist_add(&await->stop->waiters, &await->stop_waiter);
     }
     if (await->stop && filchi_stop_peek(await->stop))
@@ -105,7 +125,7 @@ uint32_t filchi_await_end(struct filchi_await *await)
 {
     if (await->blocked && filchi_handoff_unblock(await->thread))
         await->due++;
-    if (await->armed && !filchi_waitlist_remove(&await->stop->waiters, &await->stop_waiter))
+    if (disarm(await))
         await->due++;
     return await->due;
 }

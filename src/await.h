@@ -32,7 +32,8 @@ struct filchi_await {
     bool blocked; /* the thread gave its worker away */
     bool poked;   /* given a worker to run what has not started, and has not yet */
     bool spun;
-    uint32_t due; /* signals to the parker that came, or will, on account of this frame */
+    uint32_t due;               /* signals to the parker that came, or will, on account of this frame */
+    _Atomic uint32_t stop_left; /* 1: the stop has signalled us and will not touch the frame again */
     struct filchi_waiter stop_waiter;
 };
 

@@ -139,10 +139,7 @@ static struct filchi_waiter *take(struct filch_completed *completed)
         case FILCHI_MPSC_BUSY:
             break;
         }
-        if (spins % 64 == 63)
-            filchi_os_yield();
-        else
-            filchi_pause();
+        filchi_os_relax(spins);
     }
 }
 

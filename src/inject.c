@@ -37,10 +37,7 @@ static struct filchi_mpsc_node *pop(struct filchi_inject *inject)
         case FILCHI_MPSC_LAST:
             return node;
         }
-        if (spins % 64 == 63)
-            filchi_os_yield();
-        else
-            filchi_pause();
+        filchi_os_relax(spins);
     }
 }
 
@@ -58,13 +55,13 @@ void filchi_batch_init(struct filchi_batch *batch)
     atomic_init(&batch->tail, 0);
 }
 
-bool filchi_batch_fill(struct filchi_batch *batch, struct filchi_inject *inject)
+bool filchi_batch_fill(struct filchi_batch *batch, struct filchi_inject *inject, unsigned most)
 {
     if (filchi_inject_empty(inject) || pthread_mutex_trylock(&inject->consumer) != 0)
         return false;
     uint64_t tail = atomic_load_explicit(&batch->tail, memory_order_relaxed); /* relaxed: the owner's own. */
     uint64_t first = tail;
-    while (tail - first < FILCHI_BATCH) {
+    while (tail - first < most && tail - first < FILCHI_BATCH) {
         struct filchi_mpsc_node *node = pop(inject);
         if (!node)
             break;

@@ -40,9 +40,9 @@ bool filchi_inject_empty(struct filchi_inject *inject);
 struct filchi_mpsc_node *filchi_inject_pop(struct filchi_inject *inject);
 
 void filchi_batch_init(struct filchi_batch *batch);
-/* Owner, while its batch is empty: moves up to a batch over; false if it got none. Does not wait for another
+/* Owner, while its batch is empty: moves up to `most` over; false if it got none. Does not wait for another
  * consumer. */
-bool filchi_batch_fill(struct filchi_batch *batch, struct filchi_inject *inject);
+bool filchi_batch_fill(struct filchi_batch *batch, struct filchi_inject *inject, unsigned most);
 /* Anyone. The oldest item, or NULL if the batch is empty. Waits for nobody. */
 void *filchi_batch_take(struct filchi_batch *batch);
 bool filchi_batch_empty(const struct filchi_batch *batch);

@@ -3,8 +3,9 @@
 #ifndef FILCHI_OS_H
 #define FILCHI_OS_H
 
+#include "atomic.h"
+
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,6 +29,16 @@ void filchi_os_futex_wake(_Atomic uint32_t *word, int n);
 
 /* Gives the core to somebody else. */
 void filchi_os_yield(void);
+
+/* The nth round of a loop that waits for another thread to take its next step: pauses; now and then yields,
+ * as the other may have lost its core. */
+static inline void filchi_os_relax(unsigned n)
+{
+    if (n % 64 == 63)
+        filchi_os_yield();
+    else
+        filchi_pause();
+}
 
 /* Memory, zeroed. NULL without memory. Size need not be a multiple of align for the second. */
 void *filchi_os_alloc(size_t size);

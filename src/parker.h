@@ -62,12 +62,9 @@ static inline int filchi_parker_wait(struct filchi_parker *parker, uint32_t seen
 /* Waits until `due` signals came, each being on its way now: before the parker's memory goes. The owner. */
 static inline void filchi_parker_settle(const struct filchi_parker *parker, uint32_t due)
 {
-    for (unsigned spins = 0; filchi_parker_count(parker) != (due & (UINT32_MAX / FILCHI_PARKER_ONE)); spins++) {
-        if (spins % 64 == 63)
-            filchi_os_yield(); /* the signaller lost its core in the middle */
-        else
-            filchi_pause();
-    }
+    uint32_t count = due & (UINT32_MAX / FILCHI_PARKER_ONE);
+    for (unsigned spins = 0; filchi_parker_count(parker) != count; spins++)
+        filchi_os_relax(spins);
 }
 
 #endif

@@ -44,7 +44,7 @@ static void worker_init(filch_pool *pool, unsigned index)
     filchi_slab_init(&worker->slab, pool->home, FILCHI_SHARDS + index);
     worker->pool = pool;
     worker->random = UINT64_C(0x9E3779B97F4A7C15) * (index + 1);
-    worker->run_ns = INT64_MAX / 8; /* long, until one was timed */
+    worker->leaves.ns = worker->outside.ns = FILCHI_AVERAGE_NONE;
 }
 
 static int init_workers(filch_pool *pool)

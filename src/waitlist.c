@@ -77,10 +77,7 @@ static bool lock(struct filchi_waitlist *list)
             atomic_compare_exchange_weak_explicit(&list->word, &word, word | FILCHI_WORD_LOCKED,
                                                   memory_order_acquire, memory_order_relaxed))
             return true;
-        if (spins % 64 == 63)
-            filchi_os_yield();
-        else
-            filchi_pause();
+        filchi_os_relax(spins);
     }
 }
 

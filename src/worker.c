@@ -21,6 +21,8 @@
 /* A handoff costs two switches and, on a halted core, a wake. Longer tasks are not run in place of one. */
 #define LONG_NS 50000
 
+/* A batch is about so much work: what a worker takes along, others start later than tasks submitted after it. */
+#define BATCH_NS 100000
 /* What a task may need of the stack when it is run in place, bytes; a quarter of smaller stacks. */
 #define STACK_RESERVE ((size_t)128 << 10)
 
@@ -28,9 +30,10 @@ _Thread_local struct filchi_thread *filchi_thread_here;
 
 /* ---- Finding work ---- */
 
-static filch_future *steal_from(struct filchi_worker *victim)
+static filch_future *steal_from(struct filchi_worker *victim, bool *outside)
 {
     void *item = filchi_batch_take(&victim->batch);
+    *outside = item != NULL;
     if (item)
         return filchi_future_of_link(item);
     enum filchi_deque_steal outcome;
@@ -62,7 +65,7 @@ static filch_future *steal(struct filchi_thread *thread)
     for (unsigned i = 0; i < pool->n_workers && !found; i++) {
         struct filchi_worker *victim = &pool->workers[(first + i) % pool->n_workers];
         if (victim != own)
-            found = steal_from(victim);
+            found = steal_from(victim, &thread->outside);
     }
     filchi_rcu_read_end();
     if (found)
@@ -70,13 +73,23 @@ static filch_future *steal(struct filchi_thread *thread)
     return found;
 }
 
+/* Start order with several workers is submission order but for what they took along: so no more than a
+ * moment's work. */
+static unsigned batch_size(const struct filchi_worker *worker)
+{
+    int64_t ns = worker->outside.ns;
+    return ns < BATCH_NS / FILCHI_BATCH ? FILCHI_BATCH : ns > BATCH_NS ? 1 : (unsigned)(BATCH_NS / ns);
+}
+
 /* The oldest task from outside, moving a batch over if need be. */
 static filch_future *take_outside(struct filchi_thread *thread)
 {
-    struct filchi_batch *batch = &thread->worker->batch;
-    if (filchi_batch_empty(batch) && !filchi_batch_fill(batch, &thread->pool->inject))
+    struct filchi_worker *worker = thread->worker;
+    struct filchi_batch *batch = &worker->batch;
+    if (filchi_batch_empty(batch) && !filchi_batch_fill(batch, &thread->pool->inject, batch_size(worker)))
         return NULL;
     struct filchi_mpsc_node *node = filchi_batch_take(batch);
+    thread->outside = true;
     return node ? filchi_future_of_link(node) : NULL;
 }
 
@@ -84,6 +97,7 @@ static filch_future *take_own(struct filchi_thread *thread)
 {
     struct filchi_worker *worker = thread->worker;
     filch_future *found = NULL;
+    thread->outside = false;
     if (++worker->tick % OUTSIDE_EVERY == 0)
         found = take_outside(thread);
     if (!found)
@@ -202,38 +216,56 @@ static void execute(struct filchi_thread *thread, filch_future *future)
     filchi_future_complete(future, rc);
 }
 
-/* The same, keeping the running average. Only tasks that did not wait tell how long a task is. */
-static void execute_timed(struct filchi_thread *thread, filch_future *future)
+/* Whether the next task of this kind must be timed: each one while they are long, else now and then. */
+static bool is_due(struct filchi_average *average)
 {
+    if (average->until_sample == 0)
+        return true;
+    average->until_sample--;
+    return false;
+}
+
+static void update(struct filchi_average *average, int64_t ns)
+{
+    average->ns = average->ns == FILCHI_AVERAGE_NONE ? ns : average->ns + (ns - average->ns) / 4;
+    average->until_sample = average->ns > LONG_NS ? 0 : SAMPLE_EVERY;
+}
+
+/* Executes it, timed if its turn has come. */
+static void execute_sampled(struct filchi_thread *thread, filch_future *future, bool outside)
+{
+    struct filchi_worker *worker = thread->worker;
+    if (!is_due(outside ? &worker->outside : &worker->leaves)) {
+        execute(thread, future);
+        return;
+    }
     uint64_t awaits = thread->awaits;
     int64_t begun = filchi_os_now();
     execute(thread, future);
-    struct filchi_worker *worker = thread->worker;
+    int64_t ns = filchi_os_now() - begun;
+    worker = thread->worker; /* perhaps another one, after a wait */
+    if (outside)
+        update(&worker->outside, ns);
     if (thread->awaits == awaits)
-        worker->run_ns += (filchi_os_now() - begun - worker->run_ns) / 4;
-    worker->until_sample = worker->run_ns > LONG_NS ? 0 : SAMPLE_EVERY;
+        update(&worker->leaves, ns);
 }
 
-void filchi_worker_run_claimed(struct filchi_thread *thread, filch_future *future)
+static void run_claimed(struct filchi_thread *thread, filch_future *future, bool outside)
 {
     if (filchi_stop_peek(filchi_future_stop(future)))
         filchi_future_complete_stopped(future);
-    else if (thread->worker->until_sample == 0)
-        execute_timed(thread, future);
-    else {
-        thread->worker->until_sample--;
-        execute(thread, future);
-    }
+    else
+        execute_sampled(thread, future, outside);
 }
 
 /* Deals with a queue entry. The worker after it may be another one than before. */
-static void run_entry(struct filchi_thread *thread, filch_future *future)
+static void run_entry(struct filchi_thread *thread, filch_future *future, bool outside)
 {
     /* relaxed: a task that just started when shutdown asked to cancel is as good as one that started before. */
     if (atomic_load_explicit(&thread->pool->closing, memory_order_relaxed) & FILCHI_CANCEL)
         filchi_future_cancel_entry(future);
     else if (filchi_future_claim(future) == FILCHI_CLAIM_GOT)
-        filchi_worker_run_claimed(thread, future);
+        run_claimed(thread, future, outside);
     filchi_counter_add(&thread->worker->finished, 1);
 }
 
@@ -245,19 +277,19 @@ bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *futur
         if (filchi_deque_pop(deque) != future)
             return false; /* a thief was quicker */
         filchi_counter_add(&thread->worker->in_place, 1);
-        run_entry(thread, future);
+        run_entry(thread, future, false);
         return true;
     }
     if (filchi_future_claim_in_place(future) != FILCHI_CLAIM_GOT)
         return false;
     filchi_counter_add(&thread->worker->in_place, 1);
-    filchi_worker_run_claimed(thread, future);
+    run_claimed(thread, future, false);
     return true;
 }
 
 bool filchi_worker_tasks_are_long(const struct filchi_thread *thread)
 {
-    return thread->worker->run_ns > LONG_NS;
+    return thread->worker->leaves.ns > LONG_NS;
 }
 
 static void measure_stack(struct filchi_thread *thread)
@@ -278,7 +310,7 @@ void *filchi_worker_main(void *arg)
     while (filchi_handoff_await_worker(thread)) {
         filch_future *found;
         while ((found = find_work(thread)))
-            run_entry(thread, found);
+            run_entry(thread, found, thread->outside);
     }
     filchi_rcu_unregister();
     filchi_thread_here = NULL;
@@ -340,7 +372,8 @@ void filchi_worker_reap(filch_pool *pool)
         reap_entry(pool, filchi_future_of_link(node));
     for (unsigned i = 0; i < pool->n_workers; i++) {
         filch_future *future;
-        while ((future = steal_from(&pool->workers[i])))
+        bool outside;
+        while ((future = steal_from(&pool->workers[i], &outside)))
             reap_entry(pool, future);
     }
     pthread_mutex_lock(&pool->handoff.lock);

@@ -32,6 +32,13 @@ static inline uint64_t filchi_counter_get(const filchi_counter *counter)
     return atomic_load_explicit(counter, memory_order_acquire); /* acquire C1: pairs with release C1 above. */
 }
 
+/* A running average of how long tasks of a kind take. None timed yet counts as long. */
+#define FILCHI_AVERAGE_NONE INT64_MAX
+struct filchi_average {
+    int64_t ns;
+    unsigned until_sample; /* tasks until the next one is timed */
+};
+
 struct filchi_worker {
     struct filchi_deque deque;
     struct filchi_batch batch;
@@ -40,8 +47,8 @@ struct filchi_worker {
     struct filchi_worker *next_idle;               /* handoff's lock */
     uint64_t random;                               /* holder: where the next steal begins */
     unsigned tick;                                 /* holder: tasks found, for fairness */
-    unsigned until_sample;                         /* holder: tasks until the next one is timed */
-    int64_t run_ns;                                /* holder: running average of tasks that did not await */
+    struct filchi_average leaves;                  /* holder: tasks that did not wait */
+    struct filchi_average outside;                 /* holder: tasks from outside, waits included */
     filchi_counter submitted, finished, stolen, in_place, handoffs, parks;
 };
 
@@ -65,6 +72,7 @@ struct filchi_thread {
     struct filchi_worker *worker; /* the holder; given under handoff's lock while it has none */
     struct filchi_frame *frame;   /* own: innermost task */
     bool searching;               /* own, or the giver: counted in the idle word */
+    bool outside;                 /* own: the task found last came from outside */
     uint64_t awaits;              /* own: waits so far, to tell leaves from mains */
     uintptr_t stack_low;          /* own: 0 if unknown, then nothing runs in place */
     size_t stack_reserve;         /* own: what must be left below a task that is run in place, bytes */
@@ -141,8 +149,6 @@ extern _Thread_local struct filchi_thread *filchi_thread_here;
 /* What a thread of the pool does. arg: its filchi_thread, holding a worker. */
 void *filchi_worker_main(void *arg);
 
-/* T's own: runs a task that it has claimed in place. */
-void filchi_worker_run_claimed(struct filchi_thread *thread, filch_future *future);
 /* T's own: claims a task of this pool that has not started and runs it here; false if it cannot be had. */
 bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *future);
 
