@@ -63,21 +63,20 @@ static bool has_stack(const struct filchi_thread *thread, bool last_resort)
     return here > thread->stack_low && here - thread->stack_low > reserve;
 }
 
-bool filchi_await_run(struct filchi_await *await, filch_future *future, bool prefer_handoff)
+enum filchi_await_run filchi_await_run(struct filchi_await *await, filch_future *future, bool prefer_handoff)
 {
     struct filchi_thread *thread = await->thread;
-    if (!thread || await->blocked || filchi_waitlist_peek(&future->waiters) != FILCH_PENDING)
-        return false;
-    if (filchi_slab_home_of(future) != thread->pool->home)
-        return false;
+    if (!thread || await->blocked || filchi_waitlist_peek(&future->waiters) != FILCH_PENDING ||
+        filchi_slab_home_of(future) != thread->pool->home)
+        return FILCHI_AWAIT_NOTHING;
     /* With a deadline the wait must end in time, which a task that runs here would not heed. */
     bool last_resort = prefer_handoff || await->deadline != FILCHI_NEVER || !has_stack(thread, false);
     if (last_resort && !((await->poked || filchi_handoff_at_cap(thread->pool)) && has_stack(thread, true)))
-        return false;
+        return FILCHI_AWAIT_LEFT;
     if (!filchi_worker_run_awaited(thread, future))
-        return false;
+        return FILCHI_AWAIT_NOTHING;
     await->poked = false;
-    return true;
+    return FILCHI_AWAIT_RAN;
 }
 
 /* True if a signal came. */
@@ -106,19 +105,18 @@ int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled)
     if (!await->spun && spin(await, seen))
         return 0;
     if (await->thread && !await->blocked) {
-        int rc = filchi_handoff_block(await->thread, await->parker, stalled, stalled && !await->poked);
-        if (rc)
-            return rc;
+        filchi_handoff_block(await->thread, await->parker, stalled, stalled && !await->poked);
         await->blocked = true;
         await->thread->awaits++;
     }
     filchi_parker_wait(await->parker, seen, await->deadline);
-    if (await->blocked && filchi_handoff_poked(await->thread)) {
-        await->blocked = false;
-        await->poked = true;
-        await->due++;
-    }
-    return 0;
+    enum filchi_poke poke = await->blocked ? filchi_handoff_poked(await->thread) : FILCHI_POKE_NONE;
+    if (poke == FILCHI_POKE_NONE)
+        return 0;
+    await->blocked = false;
+    await->poked = true;
+    await->due++;
+    return poke == FILCHI_POKE_FAIL ? -EAGAIN : 0;
 }
 
 uint32_t filchi_await_end(struct filchi_await *await)
@@ -154,7 +152,8 @@ int filchi_await_future(filch_future *future, int64_t deadline, bool heed)
         uint32_t seen = filchi_parker_count(&parker);
         if (filchi_future_final(future))
             break;
-        if (filchi_await_run(&await, future, false))
+        enum filchi_await_run run = filchi_await_run(&await, future, false);
+        if (run == FILCHI_AWAIT_RAN)
             continue;
         if (!registered) {
             if (below_us(await.thread, future)) {
@@ -164,7 +163,7 @@ int filchi_await_future(filch_future *future, int64_t deadline, bool heed)
             registered = filchi_waitlist_add(&future->waiters, &waiter);
             continue;
         }
-        rc = filchi_await_pause(&await, seen, filchi_waitlist_peek(&future->waiters) == FILCH_PENDING);
+        rc = filchi_await_pause(&await, seen, run == FILCHI_AWAIT_LEFT);
         if (rc)
             break;
     }

@@ -8,9 +8,10 @@
  *         uint32_t seen = filchi_parker_count(&parker);
  *         if (it is there)
  *             break;
- *         if (filchi_await_run(&await, future, false))
+ *         enum filchi_await_run run = filchi_await_run(&await, future, false);
+ *         if (run == FILCHI_AWAIT_RAN)
  *             continue;
- *         if ((rc = filchi_await_pause(&await, seen, not started yet)))
+ *         if ((rc = filchi_await_pause(&await, seen, run == FILCHI_AWAIT_LEFT)))
  *             break;
  *     }
  *     due += filchi_await_end(&await);
@@ -39,10 +40,16 @@ struct filchi_await {
 
 /* heed: a stop of the task, or an interrupt of the thread, ends the wait. */
 void filchi_await_begin(struct filchi_await *await, struct filchi_parker *parker, int64_t deadline, bool heed);
+enum filchi_await_run {
+    FILCHI_AWAIT_RAN,     /* it ran here and is final */
+    FILCHI_AWAIT_LEFT,    /* it has not started, and a thread of our pool must start it */
+    FILCHI_AWAIT_NOTHING, /* it has started, or is none of our pool's */
+};
+
 /* Inside a task: runs the awaited task here, if it has not started and running it is better than a handoff. */
-bool filchi_await_run(struct filchi_await *await, filch_future *future, bool prefer_handoff);
-/* Sleeps until the parker's count is not `seen`; it may return earlier. 0: look again; or the error that
- * ends the wait. */
+enum filchi_await_run filchi_await_run(struct filchi_await *await, filch_future *future, bool prefer_handoff);
+/* Sleeps until the parker's count is not `seen`; it may return earlier. `stalled`: something is LEFT. 0:
+ * look again; or the error that ends the wait. */
 int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled);
 /* Takes a worker again. Returns how many signals to the parker are on this frame's account. */
 uint32_t filchi_await_end(struct filchi_await *await);

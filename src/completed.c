@@ -153,13 +153,39 @@ static bool run_one(struct filch_completed *completed, struct filchi_await *awai
         filch_future *future = completed->nodes[completed->cursor - 1].subject;
         if (!future || filchi_waitlist_peek(&future->waiters) != FILCH_PENDING)
             continue;
-        if (filchi_await_run(await, future, filchi_worker_tasks_are_long(await->thread)))
+        switch (filchi_await_run(await, future, filchi_worker_tasks_are_long(await->thread))) {
+        case FILCHI_AWAIT_RAN:
             return true;
-        *stalled = filchi_waitlist_peek(&future->waiters) == FILCH_PENDING;
-        if (*stalled)
+        case FILCHI_AWAIT_LEFT:
+            *stalled = true;
             return false;
+        case FILCHI_AWAIT_NOTHING:
+            break;
+        }
     }
     return false;
+}
+
+/* Whether one that was not delivered is final: then it is in the queue, or on its way there at this moment. */
+static bool is_any_final(const struct filch_completed *completed)
+{
+    for (size_t i = 0; i < completed->total; i++) {
+        const filch_future *future = completed->nodes[i].subject;
+        if (future && filchi_future_final(future))
+            return true;
+    }
+    return false;
+}
+
+/* The wait ended. What is final by now is delivered all the same, so that it is so after a filch_join(). */
+static struct filchi_waiter *take_late(struct filch_completed *completed)
+{
+    if (!is_any_final(completed))
+        return NULL;
+    struct filchi_waiter *waiter;
+    for (unsigned spins = 0; !(waiter = take(completed)); spins++)
+        filchi_os_relax(spins);
+    return waiter;
 }
 
 /* Waits for one; NULL and *rc if the wait ended. */
@@ -181,7 +207,7 @@ static struct filchi_waiter *await_one(struct filch_completed *completed, int *r
             break;
     }
     completed->due += filchi_await_end(&await);
-    return waiter;
+    return waiter ? waiter : take_late(completed);
 }
 
 int filch_completed_next(filch_completed *completed, filch_future **out)

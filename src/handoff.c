@@ -189,16 +189,28 @@ static void started(struct filchi_handoff *handoff, struct filchi_thread *thread
     handoff->all = thread;
 }
 
-/* Under the lock: gives an idle worker to a thread that waits for something nobody has started, which may
- * run it itself. */
+/*
+ * Under the lock, when there is work, an idle worker and no thread to be had for it: gives the worker to a
+ * thread that waits for something nobody has started, which may run it itself. If there is none but every
+ * thread is blocked, then one of those that have tried in vain must give up.
+ */
 static void poke(filch_pool *pool)
 {
     struct filchi_handoff *handoff = &pool->handoff;
-    struct filchi_thread *thread = handoff->blocked.first;
-    while (thread && !thread->pokable)
-        thread = thread->next;
-    if (!thread || !handoff->idle)
+    if (!handoff->idle)
         return;
+    bool all_blocked = handoff->blocked.n == alive(handoff);
+    struct filchi_thread *thread = handoff->blocked.first, *stalled = NULL;
+    while (thread && !thread->pokable) {
+        stalled = thread->stalled ? thread : stalled;
+        thread = thread->next;
+    }
+    if (!thread && !(all_blocked && stalled))
+        return;
+    if (!thread) {
+        thread = stalled;
+        thread->doomed = true;
+    }
     give(handoff, thread, pop_idle(pool, false), false);
     thread->pokable = false;
     thread->poked = true;
@@ -374,57 +386,45 @@ bool filchi_handoff_yield(struct filchi_thread *thread)
 
 /* ---- Waiting inside a task ---- */
 
-/* Under the lock: no thread is left but this one, and none can be had. A refusal counts until a start succeeds. */
-static bool is_last(const struct filchi_handoff *handoff)
-{
-    if (handoff->spare.n || alive(handoff) - handoff->blocked.n != 1)
-        return false;
-    /* relaxed: written under the lock. */
-    return alive(handoff) >= handoff->cap || atomic_load_explicit(&handoff->retry_at, memory_order_relaxed);
-}
-
-int filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, bool stalled, bool pokable)
+void filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, bool stalled, bool pokable)
 {
     filch_pool *pool = thread->pool;
     struct filchi_handoff *handoff = &pool->handoff;
     pthread_mutex_lock(&handoff->lock);
-    if (stalled && is_last(handoff)) {
-        pthread_mutex_unlock(&handoff->lock);
-        return -EAGAIN;
-    }
     filchi_counter_add(&thread->worker->handoffs, 1);
     struct filchi_thread *next = release_worker(thread); /* S1 */
     thread->sleeping_on = parker;
+    thread->stalled = stalled;
     thread->pokable = pokable;
     enter(handoff, thread, FILCHI_BLOCKED);
     pthread_mutex_unlock(&handoff->lock);
     if (next) {
         filchi_parker_signal(&next->parker);
-        return 0;
+        return;
     }
     filchi_idle_look_again();          /* S2 */
     if (filchi_handoff_any_work(pool)) /* S3 */
         filchi_handoff_notify(pool);
-    return 0;
 }
 
 /* Under the lock. */
-static bool collect_poke(struct filchi_thread *thread)
+static enum filchi_poke collect_poke(struct filchi_thread *thread)
 {
-    bool poked = thread->poked;
-    thread->poked = false;
-    if (poked)
-        filchi_slab_here = &thread->worker->slab;
-    return poked;
+    if (!thread->poked)
+        return FILCHI_POKE_NONE;
+    enum filchi_poke poke = thread->doomed ? FILCHI_POKE_FAIL : FILCHI_POKE_RUN;
+    thread->poked = thread->doomed = false;
+    filchi_slab_here = &thread->worker->slab;
+    return poke;
 }
 
-bool filchi_handoff_poked(struct filchi_thread *thread)
+enum filchi_poke filchi_handoff_poked(struct filchi_thread *thread)
 {
     struct filchi_handoff *handoff = &thread->pool->handoff;
     pthread_mutex_lock(&handoff->lock);
-    bool poked = collect_poke(thread);
+    enum filchi_poke poke = collect_poke(thread);
     pthread_mutex_unlock(&handoff->lock);
-    return poked;
+    return poke;
 }
 
 bool filchi_handoff_unblock(struct filchi_thread *thread)
@@ -432,7 +432,7 @@ bool filchi_handoff_unblock(struct filchi_thread *thread)
     filch_pool *pool = thread->pool;
     struct filchi_handoff *handoff = &pool->handoff;
     pthread_mutex_lock(&handoff->lock);
-    bool poked = collect_poke(thread);
+    bool poked = collect_poke(thread) != FILCHI_POKE_NONE;
     if (!poked) {
         leave(handoff, thread);
         if (handoff->idle)

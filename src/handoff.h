@@ -30,12 +30,16 @@ void filchi_handoff_found(struct filchi_thread *thread);
 
 /*
  * A holder that must wait inside its task: gives its worker up, to be signalled at `parker`. `stalled`: something
- * it waits for has not started; `pokable`: it would run that, given a worker again. 0, or -EAGAIN if nobody would
- * be left to start it (then nothing was given up).
+ * it waits for has not started; `pokable`: it would run that, given a worker again.
  */
-int filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, bool stalled, bool pokable);
-/* A blocked thread that woke: true if it was given a worker meanwhile, by one signal that is on its account. */
-bool filchi_handoff_poked(struct filchi_thread *thread);
+void filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, bool stalled, bool pokable);
+enum filchi_poke {
+    FILCHI_POKE_NONE,
+    FILCHI_POKE_RUN, /* given a worker, to run what it waits for */
+    FILCHI_POKE_FAIL /* given a worker, to give up: nobody is left who could start what it waits for */
+};
+/* A blocked thread that woke: whether it was given a worker, by one signal that is then on its account. */
+enum filchi_poke filchi_handoff_poked(struct filchi_thread *thread);
 /* A blocked thread whose wait is over: takes a worker, waiting for one if need be. True: as
  * filchi_handoff_poked(). */
 bool filchi_handoff_unblock(struct filchi_thread *thread);

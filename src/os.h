@@ -56,6 +56,9 @@ void filchi_os_pages_free(void *pages, size_t size);
 int filchi_os_thread_start(pthread_t *out, void *(*main)(void *), void *arg, const char *name, size_t stack_size);
 void filchi_os_thread_join(pthread_t thread);
 
+/* Whether a thread can have a stack of that many bytes. */
+bool filchi_os_stack_size_valid(size_t size);
+
 /* The lowest usable address of the calling thread's stack, which grows down. 0 if unknown. */
 uintptr_t filchi_os_stack_low(void);
 

@@ -158,6 +158,16 @@ void filchi_os_thread_join(pthread_t thread)
     pthread_join(thread, NULL);
 }
 
+bool filchi_os_stack_size_valid(size_t size)
+{
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes))
+        return false;
+    bool valid = pthread_attr_setstacksize(&attributes, size) == 0 && size < SIZE_MAX / 2;
+    pthread_attr_destroy(&attributes);
+    return valid;
+}
+
 uintptr_t filchi_os_stack_low(void)
 {
     pthread_attr_t attributes;
@@ -211,7 +221,7 @@ static unsigned round_up(long long quota, long long period)
 {
     if (quota <= 0 || period <= 0)
         return 0;
-    long long cpus = (quota + period - 1) / period;
+    long long cpus = quota / period + (quota % period != 0);
     return cpus > 1 << 20 ? 0 : (unsigned)cpus;
 }
 

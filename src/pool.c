@@ -30,6 +30,8 @@ static int check_options(filch_pool_options *chosen, const filch_pool_options *o
     }
     if (chosen->workers > FILCHI_WORKERS_MAX || chosen->spare_threads > 1u << 20)
         return -EINVAL;
+    if (chosen->stack_size && !filchi_os_stack_size_valid(chosen->stack_size))
+        return -EINVAL;
     if (!chosen->spare_threads)
         chosen->spare_threads = DEFAULT_SPARE_THREADS;
     if (chosen->no_spare_threads)

@@ -29,13 +29,13 @@ static bool request(filch_stop *stop, uintptr_t reason)
 {
     uintptr_t none = 0;
     /* release Q1: pairs with acquire Q1 in filch_stop_reason() and _error(); publishes the error. */
-    if (!atomic_compare_exchange_strong_explicit(&stop->reason, &none, reason, memory_order_release,
-                                                 memory_order_relaxed))
-        return false;
+    bool first = atomic_compare_exchange_strong_explicit(&stop->reason, &none, reason, memory_order_release,
+                                                         memory_order_relaxed);
     uintptr_t old;
+    /* Also if somebody else was first and has not come so far: after any request the stop is requested. */
     if (filchi_waitlist_move(&stop->waiters, 0, FILCHI_STATE_FINAL, &old))
         filchi_waitlist_serve(old);
-    return true;
+    return first;
 }
 
 /* Takes over the parent's reason. Async-signal-safe: a reference is one addition. */

@@ -82,8 +82,10 @@ struct filchi_thread {
     enum filchi_place place;
     struct filchi_thread *next, *previous; /* in the list of that place */
     struct filchi_parker *sleeping_on;     /* while BLOCKED */
-    bool pokable;                          /* BLOCKED on something not started, which it could run itself */
+    bool stalled;                          /* BLOCKED on something that nobody has started */
+    bool pokable;                          /* and would start it itself, given a worker */
     bool poked;                            /* given a worker while BLOCKED, by a signal to sleeping_on */
+    bool doomed;                           /* poked because nobody can ever start it: the wait fails */
     struct filchi_thread *next_thread;     /* of all threads ever started and not joined */
     bool ended;
     pthread_t os;

@@ -467,7 +467,7 @@ FILCH_API int filch_error_print(const filch_error *error, FILE *stream);
 /*
  * From here to filch_guard_end(), the first SIGINT requests `stop` with reason -EINTR and ends the waits of
  * this thread with -EINTR; a second one kills the process. Joins, shutdown and clean-up are not ended by it.
- * The handler it replaces is restored at the end.
+ * The handler it replaces is restored at the end. A SIGINT that was ignored before is heeded meanwhile.
  * Context: not inside a task; begin and end on one thread, one guard at a time in the process.
  * Ownership: the caller owns *out; the guard holds a reference to `stop`.
  * Errors: -EBUSY (another guard is active), -EINVAL, -ENOMEM.

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * filch_fetch: main tasks, each of which fetches a few URLs, all on one pool. fetch_tasks.c has the tasks; here is
+ * the caller, who submits them, reports them as they end and cleans up, whatever ended the run.
+ *
+ * Memory: the results are allocated before the first task and freed after the pool. No task ever owns what another
+ * one writes to.
+ */
+#include "demo_server.h"
+#include "fetch_input.h"
+#include "fetch_options.h"
+#include "fetch_progress.h"
+#include "fetch_report.h"
+#include "fetch_tasks.h"
+#include "http_get.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <filch/filch.h>
+
+#define EXIT_INPUT 2
+#define EXIT_INTERRUPTED 130
+
+struct fetcher {
+    const struct fetch_options *options;
+    struct fetch_run run;
+    struct fetch_input input;
+    struct fetch_result *results; /* one for each main task */
+    struct fetch_get *gets;       /* of all results */
+    struct fetch_report report;
+    filch_pool *pool;
+    double collected; /* when collecting ended, by now() */
+    double cleaned;   /* when no task was left */
+};
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static int complain(const char *about, int error)
+{
+    fprintf(stderr, "filch_fetch: %s: %s\n", about, strerror(-error));
+    return error;
+}
+
+/* ---- Collecting main tasks --------------------------------------------------------------------------------- */
+
+static int submit_mains(struct fetcher *fetcher, filch_future **futures)
+{
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < fetcher->input.count; i++) {
+        filch_task_options options = FILCH_TASK_OPTIONS;
+        options.name = fetcher->input.mains[i].name;
+        error = filch_submit_with(fetcher->pool, fetch_main_task, &fetcher->results[i], &options, &futures[i]);
+    }
+    return error;
+}
+
+/* Reports main tasks as they complete. 0, -EINTR, or why it could not go on. */
+static int collect_completed(struct fetcher *fetcher)
+{
+    size_t count = fetcher->input.count;
+    filch_completed *completed = NULL;
+    filch_future **futures = calloc(count, sizeof *futures);
+    int error = futures ? submit_mains(fetcher, futures) : -ENOMEM;
+    if (error == 0)
+        error = filch_completed_begin(&completed, futures, count, FILCH_FOREVER);
+    filch_future *future;
+    while (error == 0 && (error = filch_completed_next(completed, &future)) > 0) {
+        fetch_report_result(&fetcher->report, filch_future_arg(future));
+        error = 0;
+    }
+    fetcher->collected = now();
+    filch_completed_end(completed);
+    for (size_t i = 0; futures && i < count; i++)
+        filch_future_unref(futures[i]);
+    free(futures);
+    return error;
+}
+
+/* Reports main tasks in input order. 0, -EINTR, or why it could not go on. */
+static int collect_ordered(struct fetcher *fetcher)
+{
+    filch_map_options options = FILCH_MAP_OPTIONS;
+    options.chunk = 1;
+    filch_mapping *mapping;
+    int error = filch_mapping_begin(&mapping, fetcher->pool, fetch_main_map, &fetcher->run, NULL, 0,
+                                    fetcher->results, sizeof *fetcher->results, fetcher->input.count, &options);
+    if (error != 0)
+        return error;
+    void *item;
+    while ((error = filch_mapping_next(mapping, &item)) > 0)
+        fetch_report_result(&fetcher->report, item);
+    fetcher->collected = now();
+    if (filch_mapping_error(mapping)) /* a main task's own, which its result tells */
+        error = 0;
+    filch_mapping_end(mapping);
+    return error;
+}
+
+/* ---- A whole run ------------------------------------------------------------------------------------------- */
+
+static int make_results(struct fetcher *fetcher)
+{
+    const struct fetch_input *input = &fetcher->input;
+    fetcher->results = calloc(input->count, sizeof *fetcher->results);
+    fetcher->gets = calloc(input->url_count, sizeof *fetcher->gets);
+    if (!fetcher->results || !fetcher->gets)
+        return -ENOMEM;
+    struct fetch_get *next = fetcher->gets;
+    for (size_t i = 0; i < input->count; i++) {
+        const struct fetch_main *owner = &input->mains[i];
+        fetcher->results[i] = (struct fetch_result) { .run = &fetcher->run, .input = owner, .gets = next };
+        for (size_t j = 0; j < owner->url_count; j++)
+            *next++ = (struct fetch_get) { .run = &fetcher->run, .url = owner->urls[j] };
+    }
+    return 0;
+}
+
+static void free_results(struct fetcher *fetcher)
+{
+    for (size_t i = 0; fetcher->results && i < fetcher->input.count; i++)
+        filch_error_unref(fetcher->results[i].error);
+    for (size_t i = 0; fetcher->gets && i < fetcher->input.url_count; i++)
+        filch_error_unref(fetcher->gets[i].error);
+    free(fetcher->results);
+    free(fetcher->gets);
+}
+
+/* What has not started never will, what runs sees the stop; returns when no task is left. */
+static void end_tasks(struct fetcher *fetcher)
+{
+    unsigned flags = FILCH_SHUTDOWN_WAIT | FILCH_SHUTDOWN_CANCEL_PENDING | FILCH_SHUTDOWN_STOP_RUNNING;
+    filch_pool_shutdown(fetcher->pool, flags, FILCH_FOREVER, NULL);
+    fetcher->cleaned = now();
+}
+
+/* Tells what collecting has not told: all the rest that finished, and the sums. Returns the exit status. */
+static int report(struct fetcher *fetcher, int error, double seconds, bool interrupted)
+{
+    const filch_error *stopped_by = filch_stop_error(filch_pool_stop(fetcher->pool));
+    bool failed = error != 0 || stopped_by;
+    for (size_t i = 0; i < fetcher->input.count; i++) {
+        fetch_report_result(&fetcher->report, &fetcher->results[i]);
+        failed = failed || fetcher->results[i].state == FILCH_FAILED;
+    }
+    if (interrupted)
+        fprintf(stderr, "filch_fetch: interrupted by user, cleaned up in %.1f ms\n",
+                (fetcher->cleaned - fetcher->collected) * 1e3);
+    else if (error != 0)
+        complain("the run ended early", error);
+    struct fetch_summary summary = {
+        .results = fetcher->results,
+        .count = fetcher->input.count,
+        .seconds = seconds,
+        .interrupted = interrupted,
+        .root = filch_error_root(stopped_by),
+    };
+    fetch_report_summary(&fetcher->report, &summary);
+    error = fetch_report_end(&fetcher->report);
+    if (error != 0)
+        complain("standard output", error);
+    if (interrupted)
+        return EXIT_INTERRUPTED;
+    return failed || error != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* A bar, if one is wanted; without it nothing else is missing. */
+static void begin_progress(struct fetcher *fetcher)
+{
+    struct fetch_progress *progress = NULL;
+    int error = fetcher->options->progress ? fetch_progress_begin(&progress, fetcher->input.url_count) : 0;
+    if (error != 0)
+        complain("no progress bar", error);
+    fetcher->run.progress = fetcher->report.progress = progress;
+}
+
+static void end_progress(struct fetcher *fetcher)
+{
+    fetch_progress_end(fetcher->report.progress);
+    fetcher->run.progress = fetcher->report.progress = NULL;
+}
+
+/* Runs all main tasks under an interrupt guard. Returns the exit status. */
+static int run_mains(struct fetcher *fetcher)
+{
+    filch_guard *guard;
+    int error = filch_guard_begin(&guard, filch_pool_stop(fetcher->pool));
+    if (error != 0) {
+        complain("interrupt guard", error);
+        return EXIT_FAILURE;
+    }
+    begin_progress(fetcher);
+    double start = now();
+    error = fetcher->options->ordered ? collect_ordered(fetcher) : collect_completed(fetcher);
+    end_tasks(fetcher);
+    double seconds = now() - start;
+    end_progress(fetcher);
+    int status = report(fetcher, error, seconds, filch_guard_interrupted(guard));
+    filch_guard_end(guard);
+    return status;
+}
+
+static int run_input(struct fetcher *fetcher)
+{
+    filch_pool_options options = FILCH_POOL_OPTIONS;
+    options.name = "fetch";
+    options.workers = fetcher->options->workers;
+    int status = EXIT_FAILURE;
+    int error = make_results(fetcher);
+    if (error == 0)
+        error = filch_pool_create(&fetcher->pool, &options);
+    if (error == 0)
+        status = run_mains(fetcher);
+    else
+        complain("pool", error);
+    filch_pool_destroy(fetcher->pool);
+    free_results(fetcher);
+    return status;
+}
+
+/* Reads the input and runs it. Returns the exit status. */
+static int fetch_from(const struct fetch_options *options, const char *base)
+{
+    struct fetcher fetcher = {
+        .options = options,
+        .run = { .options = options },
+        .report = { .json = options->json, .quiet = options->quiet },
+    };
+    filch_error *wrong;
+    int error = fetch_input_read(&fetcher.input, options->file, base, &wrong);
+    if (error != 0) {
+        fprintf(stderr, "filch_fetch: %s\n", filch_error_message(wrong));
+        filch_error_unref(wrong);
+        return error == -ENOMEM ? EXIT_FAILURE : EXIT_INPUT;
+    }
+    int status = run_input(&fetcher);
+    fetch_input_fini(&fetcher.input);
+    return status;
+}
+
+/* ---- The program ------------------------------------------------------------------------------------------- */
+
+static int start_server(struct demo_server **out, const struct fetch_options *options)
+{
+    int error = demo_server_start(out, &options->demo);
+    if (error != 0)
+        fprintf(stderr, "filch_fetch: cannot serve %s: %s\n", options->demo.root, strerror(-error));
+    return error;
+}
+
+/* Serves until SIGINT or SIGTERM. */
+static int serve(const struct fetch_options *options)
+{
+    sigset_t quit;
+    sigemptyset(&quit);
+    sigaddset(&quit, SIGINT);
+    sigaddset(&quit, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &quit, NULL); /* before there is a thread that one of them could kill */
+
+    struct demo_server *server;
+    if (start_server(&server, options) != 0)
+        return EXIT_FAILURE;
+    printf("serving %s/\n", demo_server_url(server));
+    int error = fflush(stdout) == 0 ? 0 : complain("standard output", -errno);
+    int signal;
+    if (error == 0)
+        sigwait(&quit, &signal);
+    demo_server_stop(server);
+    return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int fetch(const struct fetch_options *options)
+{
+    struct demo_server *server = NULL;
+    int status = EXIT_FAILURE;
+    int error = http_init();
+    if (error != 0) {
+        complain("libcurl", error);
+        return status;
+    }
+    if (!options->serve_demo || start_server(&server, options) == 0)
+        status = fetch_from(options, server ? demo_server_url(server) : options->base_url);
+    demo_server_stop(server);
+    http_fini();
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct fetch_options options;
+    fetch_options_parse(&options, argc, argv);
+    int status = options.file ? fetch(&options) : serve(&options);
+    fetch_options_fini(&options);
+    return status;
+}
