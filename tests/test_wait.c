@@ -234,9 +234,10 @@ Test(wait, a_join_is_not_ended_by_a_stop)
     UNTIL(stats_of(pool).handoffs == 1);
     filch_stop_request(stop, 0);
     cr_assert_eq(filch_future_wait(joiner, FILCH_MS(10)), -ETIMEDOUT);
-    let_go(&gate, held);
+    gate_open(&gate);
     cr_assert_eq(filch_future_result(joiner, FILCH_FOREVER, NULL), -ECANCELED);
     filch_future_unref(joiner);
+    filch_future_unref(held); /* only now: the joiner had no reference of its own */
     filch_stop_unref(stop);
     filch_pool_destroy(pool);
     filch_pool_destroy(other);

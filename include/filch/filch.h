@@ -255,7 +255,11 @@ typedef enum filch_state {
 /* "pending", "running" and so on. */
 FILCH_API const char *filch_state_name(filch_state state);
 
-/* One more reference; returns `future`. Context: any thread that holds a reference. */
+/*
+ * One more reference; returns `future`. Every call on a future needs a reference that lasts until it returns, the
+ * waits included: a thread that waits for what another one may drop takes its own first.
+ * Context: any thread that holds a reference.
+ */
 FILCH_API filch_future *filch_future_ref(filch_future *future);
 /* Drops a reference; the last frees the future once it is final. The task runs all the same. NULL is allowed. */
 FILCH_API void filch_future_unref(filch_future *future);
