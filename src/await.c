@@ -73,6 +73,8 @@ enum filchi_await_run filchi_await_run(struct filchi_await *await, filch_future 
     bool last_resort = prefer_handoff || await->deadline != FILCHI_NEVER || !has_stack(thread, false);
     if (last_resort && !((await->poked || filchi_handoff_at_cap(thread->pool)) && has_stack(thread, true)))
         return FILCHI_AWAIT_LEFT;
+    if (await->deadline != FILCHI_NEVER && filchi_os_now() >= await->deadline)
+        return FILCHI_AWAIT_LEFT; /* a poll runs nothing */
     if (!filchi_worker_run_awaited(thread, future))
         return FILCHI_AWAIT_NOTHING;
     await->poked = false;
@@ -104,12 +106,15 @@ int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled)
         return -ETIMEDOUT;
     if (!await->spun && spin(await, seen))
         return 0;
-    if (await->thread && !await->blocked) {
-        filchi_handoff_block(await->thread, await->parker, stalled, stalled && !await->poked);
+    if (await->blocked) {
+        filchi_handoff_block_on(await->thread, seen);
+    } else if (await->thread) {
+        filchi_handoff_block(await->thread, await->parker, seen, stalled, stalled && !await->poked);
         await->blocked = true;
         await->thread->awaits++;
     }
-    filchi_parker_wait(await->parker, seen, await->deadline);
+    int64_t until = await->blocked ? filchi_handoff_retry(await->thread, await->deadline) : await->deadline;
+    filchi_parker_wait(await->parker, seen, until);
     enum filchi_poke poke = await->blocked ? filchi_handoff_poked(await->thread) : FILCHI_POKE_NONE;
     if (poke == FILCHI_POKE_NONE)
         return 0;

@@ -145,14 +145,19 @@ static bool finish(filch_future *future, filch_state from, filch_state to)
     return true;
 }
 
+/* Who cancels it drops its stop, when the object may be gone. NULL: the pool's, which is not counted. */
+static filch_stop *owned_stop(const filch_future *future)
+{
+    return future->stop & FILCHI_STOP_OWNED ? filchi_future_stop(future) : NULL;
+}
+
 void filchi_future_cancel_entry(filch_future *future)
 {
-    /* Claimed first, for the stop's sake: dropping it needs the object, which after the final state may be
-     * gone. */
-    if (filchi_future_claim(future) != FILCHI_CLAIM_GOT)
-        return;
-    drop_stop(future);
-    finish(future, FILCH_RUNNING, FILCH_CANCELLED);
+    filch_stop *stop = owned_stop(future);
+    if (finish(future, FILCH_PENDING, FILCH_CANCELLED))
+        filch_stop_unref(stop);
+    else
+        filch_future_unref(future);
 }
 
 /* The runner drops a result that the task set before it failed. */
@@ -169,8 +174,9 @@ void filchi_future_complete(filch_future *future, int rc)
     filch_state to = FILCH_DONE;
     if (rc != 0) {
         drop_result(future);
-        to = rc == -ECANCELED && filchi_stop_peek(filchi_future_stop(future)) ? FILCH_STOPPED : FILCH_FAILED;
-        future->value.code = rc < 0 ? rc : -EINVAL;
+        int reason = rc == -ECANCELED ? filch_stop_reason(filchi_future_stop(future)) : 0;
+        to = reason ? FILCH_STOPPED : FILCH_FAILED;
+        future->value.code = reason ? reason : rc < 0 ? rc : -EINVAL;
     }
     drop_stop(future);
     finish(future, FILCH_RUNNING, to);
@@ -189,7 +195,7 @@ bool filch_future_cancel(filch_future *future)
     if (state != FILCH_PENDING)
         return state == FILCH_CANCELLED;
     filch_future_ref(future); /* for the entry, which turns stale */
-    filch_stop *stop = future->stop & FILCHI_STOP_OWNED ? filchi_future_stop(future) : NULL;
+    filch_stop *stop = owned_stop(future);
     if (finish(future, FILCH_PENDING, FILCH_CANCELLED)) {
         filch_stop_unref(stop); /* ours now: nobody will run it */
         return true;
@@ -262,7 +268,7 @@ const filch_error *filch_future_error(filch_future *future)
 /* ---- Callbacks ---- */
 
 struct callback {
-    struct filchi_waiter waiter;
+    struct filchi_late_waiter late; /* a slow callback must not hold up those who wait */
     void (*function)(filch_future *, void *);
 };
 
@@ -280,12 +286,13 @@ int filch_future_on_done(filch_future *future, void (*function)(filch_future *, 
     struct callback *callback = filchi_os_alloc_aligned(_Alignof(struct callback), sizeof *callback);
     if (!callback)
         return -ENOMEM;
-    callback->waiter.serve = serve_callback;
-    callback->waiter.subject = filch_future_ref(future); /* the handle may go before the callback is due */
-    callback->waiter.owner = arg;
+    callback->late.waiter.serve = filchi_waitlist_late;
+    callback->late.waiter.subject = filch_future_ref(future); /* the handle may go before the callback is due */
+    callback->late.waiter.owner = arg;
+    callback->late.serve = serve_callback;
     callback->function = function;
-    if (!filchi_waitlist_add(&future->waiters, &callback->waiter))
-        serve_callback(&callback->waiter);
+    if (!filchi_waitlist_add(&future->waiters, &callback->late.waiter))
+        serve_callback(&callback->late.waiter);
     return 0;
 }
 

@@ -36,12 +36,10 @@ static void on_interrupt(int signal)
     /* seq_cst G1 vs G1 in filch_guard_end(): either we see no guard, or it sees us and waits. */
     atomic_fetch_add_explicit(&handlers, 1, memory_order_seq_cst);
     filch_guard *guard = atomic_load_explicit(&active, memory_order_seq_cst); /* seq_cst G1. */
-    if (guard && filch_stop_requested(guard->interrupted)) {
-        kill_us();
-    } else if (guard) {
+    if (guard && filch_stop_request(guard->interrupted, -EINTR))
         filch_stop_request(guard->stop, -EINTR);
-        filch_stop_request(guard->interrupted, -EINTR);
-    }
+    else if (guard)
+        kill_us();
     /* release G2: pairs with acquire G2 in filch_guard_end(); we are done with the guard. */
     atomic_fetch_sub_explicit(&handlers, 1, memory_order_release);
     errno = saved;

@@ -2,8 +2,9 @@
 /* Which thread holds which worker: see handoff.h, docs/design/idle.md and docs/design/await.md. */
 #include "handoff.h"
 
+#include "thread.h"
+
 #include <errno.h>
-#include <stdio.h>
 
 /* How long a thread beyond one a worker stays without work. */
 #define KEEP_ALIVE_NS INT64_C(10000000000)
@@ -112,8 +113,6 @@ static unsigned alive(const struct filchi_handoff *handoff)
 static void set_alive(struct filchi_handoff *handoff, unsigned n)
 {
     atomic_store_explicit(&handoff->alive, n, memory_order_relaxed); /* relaxed: as above, or a hint. */
-    if (n > handoff->peak)
-        handoff->peak = n;
 }
 
 /* Whether the system refused a thread lately. */
@@ -135,58 +134,34 @@ void filchi_handoff_init(struct filchi_handoff *handoff)
     pthread_mutex_init(&handoff->lock, NULL);
 }
 
-/* Under the lock: threads that left are joined by whoever starts the next. */
-static struct filchi_thread *unlink_ended(struct filchi_handoff *handoff)
+void filchi_handoff_fini(struct filchi_handoff *handoff)
 {
-    for (struct filchi_thread **at = &handoff->all; *at; at = &(*at)->next_thread) {
-        struct filchi_thread *thread = *at;
-        if (thread->ended) {
-            *at = thread->next_thread;
-            return thread;
-        }
-    }
-    return NULL;
+    pthread_mutex_destroy(&handoff->lock);
 }
 
-static void join(struct filchi_thread *thread)
+/* Under the lock: the end of every start, in the place of `ended` or of none. */
+static void started(struct filchi_handoff *handoff, struct filchi_thread *thread, struct filchi_thread *ended)
 {
-    filchi_os_thread_join(thread->os);
-    filchi_os_free(thread);
+    set_retry_at(handoff, thread ? 0 : filchi_os_now() + RETRY_NS);
+    handoff->failed += !thread;
+    struct filchi_thread *listed = thread ? thread : ended;
+    if (thread && alive(handoff) > handoff->peak)
+        handoff->peak = alive(handoff);
+    if (listed) {
+        listed->next_thread = handoff->all;
+        handoff->all = listed;
+    }
 }
 
-/* Starts a thread that holds `worker` and searches, with or without the lock. NULL and *rc if it cannot. */
-static struct filchi_thread *start_thread(filch_pool *pool, struct filchi_worker *worker, unsigned number, int *rc)
+/* Under the lock: every thread is blocked, and none has a signal that it has not seen. */
+static bool is_stuck(const struct filchi_handoff *handoff)
 {
-    struct filchi_handoff *handoff = &pool->handoff;
-    struct filchi_thread *thread = filchi_os_alloc(sizeof *thread);
-    *rc = -ENOMEM;
-    if (!thread)
-        return NULL;
-    thread->pool = pool;
-    thread->worker = worker;
-    thread->searching = true;
-    filchi_parker_init(&thread->parker);
-    char name[32];
-    snprintf(name, sizeof name, "%.9s-%u", handoff->name, number % 100000);
-    *rc = filchi_os_thread_start(&thread->os, handoff->thread_main, thread, name, handoff->stack_size);
-    if (*rc) {
-        filchi_os_free(thread);
-        return NULL;
-    }
-    return thread;
-}
-
-/* Under the lock: the end of every start. */
-static void started(struct filchi_handoff *handoff, struct filchi_thread *thread)
-{
-    if (!thread) {
-        handoff->failed++;
-        set_retry_at(handoff, filchi_os_now() + RETRY_NS);
-        return;
-    }
-    set_retry_at(handoff, 0);
-    thread->next_thread = handoff->all;
-    handoff->all = thread;
+    if (handoff->blocked.n != alive(handoff))
+        return false;
+    for (const struct filchi_thread *thread = handoff->blocked.first; thread; thread = thread->next)
+        if (filchi_parker_count(thread->sleeping_on) != thread->seen)
+            return false;
+    return true;
 }
 
 /*
@@ -199,15 +174,14 @@ static void poke(filch_pool *pool)
     struct filchi_handoff *handoff = &pool->handoff;
     if (!handoff->idle)
         return;
-    bool all_blocked = handoff->blocked.n == alive(handoff);
     struct filchi_thread *thread = handoff->blocked.first, *stalled = NULL;
     while (thread && !thread->pokable) {
         stalled = thread->stalled ? thread : stalled;
         thread = thread->next;
     }
-    if (!thread && !(all_blocked && stalled))
-        return;
     if (!thread) {
+        if (!stalled || !is_stuck(handoff))
+            return;
         thread = stalled;
         thread->doomed = true;
     }
@@ -223,19 +197,20 @@ static void wake_new(filch_pool *pool)
     struct filchi_handoff *handoff = &pool->handoff;
     struct filchi_worker *worker = pop_idle(pool, true);
     unsigned number = handoff->started++;
-    struct filchi_thread *ended = unlink_ended(handoff);
+    struct filchi_thread *ended = filchi_thread_unlink_ended(handoff);
     set_alive(handoff, alive(handoff) + 1);
     pthread_mutex_unlock(&handoff->lock);
-    if (ended)
-        join(ended);
     int rc;
-    struct filchi_thread *thread = start_thread(pool, worker, number, &rc);
+    struct filchi_thread *thread = filchi_thread_start(pool, worker, number, ended, &rc);
     pthread_mutex_lock(&handoff->lock);
-    started(handoff, thread);
+    started(handoff, thread, ended);
     if (thread)
         return;
     set_alive(handoff, alive(handoff) - 1);
+    /* This is an S1: publishers left their work to a searcher that never came. Who can, takes over from it. */
     struct filchi_thread *next = put_worker(pool, worker, true);
+    if (!next && (next = handoff->spare.last))
+        give(handoff, next, pop_idle(pool, true), true);
     if (next)
         filchi_parker_signal(&next->parker);
     else
@@ -276,12 +251,12 @@ int filchi_handoff_ensure_thread(filch_pool *pool)
     pthread_mutex_lock(&handoff->lock); /* held while the thread starts: others must wait for the outcome */
     if (!alive(handoff)) {
         struct filchi_worker *worker = pop_idle(pool, true);
-        struct filchi_thread *thread = start_thread(pool, worker, handoff->started++, &rc);
-        started(handoff, thread);
+        struct filchi_thread *thread = filchi_thread_start(pool, worker, handoff->started++, NULL, &rc);
         if (thread)
             set_alive(handoff, 1);
         else
             push_idle(pool, worker, true);
+        started(handoff, thread, NULL);
     }
     pthread_mutex_unlock(&handoff->lock);
     return rc;
@@ -386,7 +361,8 @@ bool filchi_handoff_yield(struct filchi_thread *thread)
 
 /* ---- Waiting inside a task ---- */
 
-void filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, bool stalled, bool pokable)
+void filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, uint32_t seen, bool stalled,
+                          bool pokable)
 {
     filch_pool *pool = thread->pool;
     struct filchi_handoff *handoff = &pool->handoff;
@@ -394,6 +370,7 @@ void filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *pa
     filchi_counter_add(&thread->worker->handoffs, 1);
     struct filchi_thread *next = release_worker(thread); /* S1 */
     thread->sleeping_on = parker;
+    thread->seen = seen;
     thread->stalled = stalled;
     thread->pokable = pokable;
     enter(handoff, thread, FILCHI_BLOCKED);
@@ -405,6 +382,28 @@ void filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *pa
     filchi_idle_look_again();          /* S2 */
     if (filchi_handoff_any_work(pool)) /* S3 */
         filchi_handoff_notify(pool);
+}
+
+void filchi_handoff_block_on(struct filchi_thread *thread, uint32_t seen)
+{
+    struct filchi_handoff *handoff = &thread->pool->handoff;
+    pthread_mutex_lock(&handoff->lock);
+    thread->seen = seen;
+    pthread_mutex_unlock(&handoff->lock);
+    /* Somebody may have spared a stuck thread because of the signal that woke us, in vain: see is_stuck(). */
+    if (filchi_handoff_any_work(thread->pool))
+        filchi_handoff_notify(thread->pool);
+}
+
+int64_t filchi_handoff_retry(struct filchi_thread *thread, int64_t deadline)
+{
+    /* relaxed: as refused(). */
+    int64_t retry_at = atomic_load_explicit(&thread->pool->handoff.retry_at, memory_order_relaxed);
+    if (!retry_at || !filchi_handoff_any_work(thread->pool))
+        return deadline;
+    int64_t soon = filchi_os_now() + RETRY_NS / 100; /* it is up to others meanwhile; no busy loop */
+    int64_t retry = retry_at > soon ? retry_at : soon;
+    return deadline != FILCHI_NEVER && deadline < retry ? deadline : retry;
 }
 
 /* Under the lock. */
@@ -462,20 +461,4 @@ void filchi_handoff_end(filch_pool *pool)
     for (struct filchi_thread *thread = handoff->spare.first; thread; thread = thread->next)
         filchi_parker_signal(&thread->parker);
     pthread_mutex_unlock(&handoff->lock);
-}
-
-void filchi_handoff_join(filch_pool *pool)
-{
-    struct filchi_handoff *handoff = &pool->handoff;
-    for (;;) {
-        pthread_mutex_lock(&handoff->lock);
-        struct filchi_thread *thread = handoff->all;
-        if (thread)
-            handoff->all = thread->next_thread;
-        pthread_mutex_unlock(&handoff->lock);
-        if (!thread)
-            break;
-        join(thread);
-    }
-    pthread_mutex_destroy(&handoff->lock);
 }

@@ -13,6 +13,7 @@
 #include "worker.h"
 
 void filchi_handoff_init(struct filchi_handoff *handoff);
+void filchi_handoff_fini(struct filchi_handoff *handoff);
 
 /* Anyone: makes sure the pool has a thread. 0, -EAGAIN or -ENOMEM. */
 int filchi_handoff_ensure_thread(filch_pool *pool);
@@ -29,10 +30,16 @@ bool filchi_handoff_yield(struct filchi_thread *thread);
 void filchi_handoff_found(struct filchi_thread *thread);
 
 /*
- * A holder that must wait inside its task: gives its worker up, to be signalled at `parker`. `stalled`: something
- * it waits for has not started; `pokable`: it would run that, given a worker again.
+ * A holder that must wait inside its task: gives its worker up, to be signalled at `parker`, of which it has
+ * `seen` so many signals. `stalled`: something it waits for has not started; `pokable`: it would run that,
+ * given a worker again.
  */
-void filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, bool stalled, bool pokable);
+void filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, uint32_t seen, bool stalled,
+                          bool pokable);
+/* A blocked thread that woke, looked, and goes on sleeping. */
+void filchi_handoff_block_on(struct filchi_thread *thread, uint32_t seen);
+/* The same, before it sleeps until `deadline`: when it should wake, lest work lie that was refused a thread. */
+int64_t filchi_handoff_retry(struct filchi_thread *thread, int64_t deadline);
 enum filchi_poke {
     FILCHI_POKE_NONE,
     FILCHI_POKE_RUN, /* given a worker, to run what it waits for */
@@ -48,8 +55,6 @@ bool filchi_handoff_unblock(struct filchi_thread *thread);
 bool filchi_handoff_at_cap(filch_pool *pool);
 /* Anyone: threads with nothing to do end from now on. */
 void filchi_handoff_end(filch_pool *pool);
-/* After filchi_handoff_end(), outside of the pool's threads: joins and frees all of them. */
-void filchi_handoff_join(filch_pool *pool);
 
 static inline bool filchi_handoff_has_resumable(const filch_pool *pool)
 {

@@ -204,8 +204,11 @@ int filch_map(filch_pool *pool, filch_map_fn *fn, void *arg, const void *in, siz
     filch_mapping *mapping;
     void *item;
     int rc = filch_mapping_begin(&mapping, pool, fn, arg, in, in_size, out, out_size, n, options);
-    if (rc)
+    if (rc) {
+        if (out_error)
+            *out_error = filchi_error_makef(NULL, NULL, rc, "the map of %zu elements could not begin", n);
         return rc;
+    }
     do
         rc = filch_mapping_next(mapping, &item);
     while (rc > 0);

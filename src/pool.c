@@ -3,8 +3,10 @@
 #include "error.h"
 #include "handoff.h"
 #include "options.h"
+#include "thread.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define DEFAULT_SPARE_THREADS 256
 #define NAMES_SHOWN 8
@@ -140,25 +142,27 @@ unsigned filch_pool_workers(const filch_pool *pool)
 
 int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out)
 {
-    if (out->size != sizeof *out)
+    size_t size = out->size;
+    if (size < sizeof size)
         return -EINVAL;
-    *out = (filch_pool_stats) { .size = sizeof *out, .workers = pool->n_workers };
+    filch_pool_stats stats = { .size = size, .workers = pool->n_workers };
     for (unsigned i = 0; i < pool->n_workers; i++) {
         const struct filchi_worker *worker = &pool->workers[i];
-        out->finished += filchi_counter_get(&worker->finished);
-        out->stolen += filchi_counter_get(&worker->stolen);
-        out->ran_in_place += filchi_counter_get(&worker->in_place);
-        out->handoffs += filchi_counter_get(&worker->handoffs);
-        out->parks += filchi_counter_get(&worker->parks);
+        stats.finished += filchi_counter_get(&worker->finished);
+        stats.stolen += filchi_counter_get(&worker->stolen);
+        stats.ran_in_place += filchi_counter_get(&worker->in_place);
+        stats.handoffs += filchi_counter_get(&worker->handoffs);
+        stats.parks += filchi_counter_get(&worker->parks);
     }
-    out->finished += atomic_load_explicit(&pool->reaped, memory_order_relaxed); /* relaxed: a number to look at. */
-    out->submitted = out->finished + filchi_worker_unfinished(pool);
+    stats.finished += atomic_load_explicit(&pool->reaped, memory_order_relaxed); /* relaxed: a number to look at. */
+    stats.submitted = stats.finished + filchi_worker_unfinished(pool);
     pthread_mutex_lock(&pool->handoff.lock);
-    out->threads = atomic_load_explicit(&pool->handoff.alive, memory_order_relaxed); /* relaxed: under the lock. */
-    out->threads_peak = pool->handoff.peak;
-    out->threads_failed = pool->handoff.failed;
-    out->idle = filchi_idle_workers(filchi_idle_load(&pool->idle));
+    stats.threads = atomic_load_explicit(&pool->handoff.alive, memory_order_relaxed); /* relaxed: under the lock. */
+    stats.threads_peak = pool->handoff.peak;
+    stats.threads_failed = pool->handoff.failed;
+    stats.idle = filchi_idle_workers(filchi_idle_load(&pool->idle));
     pthread_mutex_unlock(&pool->handoff.lock);
+    memcpy(out, &stats, size < sizeof stats ? size : sizeof stats); /* an older header knows fewer */
     return 0;
 }
 
@@ -251,7 +255,8 @@ int filch_pool_destroy(filch_pool *pool)
     int rc = filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCHI_NEVER, NULL);
     if (rc)
         return rc;
-    filchi_handoff_join(pool);
+    filchi_thread_join_all(&pool->handoff);
+    filchi_handoff_fini(&pool->handoff);
     for (unsigned i = 0; i < FILCHI_SHARDS; i++)
         pthread_mutex_destroy(&pool->shards[i].lock);
     for (unsigned i = 0; i < pool->n_workers; i++)

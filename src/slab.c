@@ -11,9 +11,9 @@
 
 /* The first object's place in a chunk; written before the chunk's first object is given out. */
 struct chunk {
-    struct filchi_slab *slab; /* compared only: it may be gone */
     struct filchi_slab_home *home;
-    struct filchi_slab_returns *returns;
+    struct filchi_slab_returns
+        *returns; /* tells slabs apart: their own addresses may be used again by another pool */
 };
 _Static_assert(sizeof(struct chunk) <= FILCHI_SLAB_OBJECT, "the header takes the place of one object");
 
@@ -114,7 +114,7 @@ static bool grow(struct filchi_slab *slab)
         slab->arena_end = slab->arena + size;
     }
     struct chunk *chunk = (struct chunk *)(void *)slab->arena;
-    *chunk = (struct chunk) { .slab = slab, .home = slab->home, .returns = slab->returns };
+    *chunk = (struct chunk) { .home = slab->home, .returns = slab->returns };
     slab->next = slab->arena + FILCHI_SLAB_OBJECT;
     slab->end = slab->arena += CHUNK;
     return true;
@@ -154,7 +154,7 @@ const struct filchi_slab_home *filchi_slab_home_of(const void *object)
 void filchi_slab_free(void *object, struct filchi_slab *mine)
 {
     struct chunk *chunk = chunk_of(object);
-    if (mine && chunk->slab == mine) {
+    if (mine && chunk->returns == mine->returns) {
         memcpy(object, &mine->free, sizeof mine->free);
         mine->free = object;
         return;

@@ -50,6 +50,15 @@ static filch_future *accept_inside(struct filchi_thread *thread, int *rc)
     return future;
 }
 
+/* Before anything is taken: a closed pool starts no thread, an open one has one. */
+static int check_outside(filch_pool *pool)
+{
+    /* relaxed: accept_outside() decides. */
+    if (atomic_load_explicit(&pool->closing, memory_order_relaxed))
+        return -ESHUTDOWN;
+    return filchi_handoff_ensure_thread(pool);
+}
+
 static filch_future *accept_outside(filch_pool *pool, int *rc)
 {
     static _Thread_local char here; /* its address tells threads apart */
@@ -95,7 +104,7 @@ int filch_submit_with(filch_pool *pool, filch_fn *fn, void *arg, const filch_tas
     struct filchi_thread *inside = filchi_thread_here;
     if (inside && inside->pool != pool)
         inside = NULL;
-    if (!inside && (rc = filchi_handoff_ensure_thread(pool)))
+    if (!inside && (rc = check_outside(pool)))
         return rc;
     char *long_name;
     rc = copy_long_name(chosen.name, &long_name);

@@ -32,6 +32,11 @@ bool filchi_waitlist_move(struct filchi_waitlist *list, unsigned from, unsigned 
     return true;
 }
 
+void filchi_waitlist_late(struct filchi_waiter *waiter)
+{
+    ((struct filchi_late_waiter *)waiter)->serve(waiter);
+}
+
 void filchi_waitlist_serve(uintptr_t old)
 {
     if (old & FILCHI_WORD_LOCKED)
@@ -42,9 +47,19 @@ void filchi_waitlist_serve(uintptr_t old)
         waiter->in.next = in_order;
         in_order = waiter;
     }
-    while (in_order) {
-        struct filchi_waiter *waiter = in_order;
-        in_order = waiter->in.next; /* before it is served: it may be gone after */
+    struct filchi_waiter *late = NULL, **late_end = &late;
+    for (struct filchi_waiter *waiter = in_order, *next; waiter; waiter = next) {
+        next = waiter->in.next; /* before it is served: it may be gone after */
+        if (waiter->serve != filchi_waitlist_late) {
+            waiter->serve(waiter);
+            continue;
+        }
+        waiter->in.next = NULL;
+        *late_end = waiter;
+        late_end = &waiter->in.next;
+    }
+    for (struct filchi_waiter *waiter = late, *next; waiter; waiter = next) {
+        next = waiter->in.next;
         waiter->serve(waiter);
     }
 }

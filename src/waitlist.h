@@ -39,6 +39,13 @@ struct filchi_waiter {
 };
 _Static_assert(sizeof(struct filchi_waiter) == 32, "nodes are 32 bytes, and aligned so that 5 bits are free");
 
+/* A waiter that is served after all others: its `waiter.serve` is filchi_waitlist_late. */
+struct filchi_late_waiter {
+    struct filchi_waiter waiter;
+    void (*serve)(struct filchi_waiter *waiter);
+};
+void filchi_waitlist_late(struct filchi_waiter *waiter);
+
 struct filchi_waitlist {
     _Atomic uintptr_t word;
 };
@@ -67,7 +74,8 @@ static inline unsigned filchi_waitlist_peek(const struct filchi_waitlist *list)
  * `to` is final, the caller then owes a call of filchi_waitlist_serve(*old).
  */
 bool filchi_waitlist_move(struct filchi_waitlist *list, unsigned from, unsigned to, uintptr_t *old);
-/* Serves, in the order of registration, those who were in the list of a word that the caller made final. */
+/* Serves those who were in the list of a word that the caller made final: in the order of registration, late ones
+ * after the others. */
 void filchi_waitlist_serve(uintptr_t old);
 /* Anyone. False if the state is final: then the waiter is not registered and will not be served. */
 bool filchi_waitlist_add(struct filchi_waitlist *list, struct filchi_waiter *waiter);

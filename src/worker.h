@@ -82,12 +82,14 @@ struct filchi_thread {
     enum filchi_place place;
     struct filchi_thread *next, *previous; /* in the list of that place */
     struct filchi_parker *sleeping_on;     /* while BLOCKED */
+    uint32_t seen;                         /* its count when the thread last looked */
     bool stalled;                          /* BLOCKED on something that nobody has started */
     bool pokable;                          /* and would start it itself, given a worker */
     bool poked;                            /* given a worker while BLOCKED, by a signal to sleeping_on */
     bool doomed;                           /* poked because nobody can ever start it: the wait fails */
     struct filchi_thread *next_thread;     /* of all threads ever started and not joined */
-    bool ended;
+    bool ended;                            /* it left; its memory is used again */
+    bool joined;                           /* starter's: and nothing of it is left */
     pthread_t os;
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the stress programs share: options, random numbers that a seed repeats, a watchdog, a check that never compiles
- * away. A program begins with stress_begin(), works while stress_goes_on(), tells the watchdog of every step
- * forward, and ends with stress_end(), which prints what was counted.
+ * What the stress programs share: options, random numbers that a seed repeats, a watchdog, a check that never
+ * compiles away. A program begins with stress_begin(), works while stress_goes_on(), tells the watchdog of
+ * every step forward, and ends with stress_end(), which prints what was counted.
  */
 #ifndef STRESS_H
 #define STRESS_H
@@ -41,10 +41,10 @@ static struct stress {
     } while (0)
 
 /* CHECK(a == b) that shows what a was. */
-#define CHECK_IS(value, expected)                                                          \
-    do {                                                                                   \
-        long long is_ = (long long)(value);                                                \
-        if (is_ != (long long)(expected))                                                  \
+#define CHECK_IS(value, expected)                                                           \
+    do {                                                                                    \
+        long long is_ = (long long)(value);                                                 \
+        if (is_ != (long long)(expected))                                                   \
             stress_fail(__FILE__, __LINE__, #value " == " #expected ", it is really", is_); \
     } while (0)
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The deque, its owner against thieves: pushes in bursts (so that it grows), pops, steals; every item comes out exactly once,
- * with what was written to it before the push. The owner takes its array away from under the thieves now and then.
+ * The deque, its owner against thieves: pushes in bursts (so that it grows), pops, steals; every item comes
+ * out exactly once, with what was written to it before the push. The owner takes its array away from under
+ * the thieves now and then.
  */
 #include "deque.h"
 #include "os.h"

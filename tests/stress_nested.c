@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random trees of tasks on one pool: every inner task submits sub tasks, here and there to a second pool, and waits for
- * them in one of all the ways there are, with few spare threads or none, while others stop or cancel them. A tree that
- * nobody disturbed gives exactly its number of nodes; in a disturbed one no task outlives the task that awaits it.
+ * Random trees of tasks on one pool: every inner task submits sub tasks, here and there to a second pool, and
+ * waits for them in one of all the ways there are, with few spare threads or none, while others stop or
+ * cancel them. A tree that nobody disturbed gives exactly its number of nodes; in a disturbed one no task
+ * outlives the task that awaits it.
  */
 #include "os.h"
 #include "stress.h"

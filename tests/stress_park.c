@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Going to sleep against being needed: single submits with gaps about as long as an idle thread searches before it sleeps, so
- * that again and again a task is published while the last thread is just giving up. A lost wake-up is a hang, which
- * the watchdog sees, as every task is awaited by spinning, which wakes nobody; where there are workers enough, by a task
- * too, whose sub task only a thief can start. Prints the worst latency from submit to start.
+ * Going to sleep against being needed: single submits with gaps about as long as an idle thread searches
+ * before it sleeps, so that again and again a task is published while the last thread is just giving up. A
+ * lost wake-up is a hang, which the watchdog sees, as every task is awaited by spinning, which wakes nobody;
+ * where there are workers enough, by a task too, whose sub task only a thief can start. Prints the worst
+ * latency from submit to start.
  *
  * One in some rounds the system refuses new threads now and then; then what is there must do.
  */
@@ -12,7 +13,7 @@
 
 #include <filch/filch.h>
 
-#define CHAIN 4       /* tasks that one submit leads to, one after the other */
+#define CHAIN 4     /* tasks that one submit leads to, one after the other */
 #define THIEVES 100 /* the same, where each is stolen from the one before */
 
 enum style { STYLE_LEAVE, STYLE_AWAIT, STYLE_HOLD, STYLE_NEEDS_THIEF, STYLE_RENDEZVOUS, STYLES };

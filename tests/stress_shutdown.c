@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Thousands of pools that are shut down at a random moment, in every manner, from outside and from inside their own tasks, while
- * threads and tasks submit, wait and iterate. Every task that was accepted ran once or is CANCELLED or STOPPED, every
- * iterator ends, a submit after the end is refused, destroy returns, and the futures outlive it.
+ * Thousands of pools that are shut down at a random moment, in every manner, from outside and from inside
+ * their own tasks, while threads and tasks submit, wait and iterate. Every task that was accepted ran once or
+ * is CANCELLED or STOPPED, every iterator ends, a submit after the end is refused, destroy returns, and the
+ * futures outlive it.
  */
 #include "os.h"
 #include "stress.h"
 
 #include <filch/filch.h>
 
-#define MOST 48 /* futures of a thread in one pool */
+#define MOST 48       /* futures of a thread in one pool */
+#define LEFTOVERS 251 /* futures kept beyond their task */
 
 struct party {
     unsigned index;
@@ -26,13 +28,14 @@ static _Atomic unsigned last_round;
 static _Atomic uint64_t accepted, ran, cancelled, stopped, refused; /* of this round */
 static uint64_t all[5];
 static uint64_t late;
+static _Atomic(filch_future *) leftovers[LEFTOVERS];
 
 static void count(_Atomic uint64_t *counter)
 {
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-/* Futures go only when their fate is known. */
+/* Futures go only when their fate is known; some of a pool's are freed by tasks of a later one. */
 static void settle(filch_future *future)
 {
     filch_state state = filch_future_state(future);
@@ -43,7 +46,9 @@ static void settle(filch_future *future)
         count(&stopped);
     else
         CHECK_IS(state, FILCH_DONE);
-    filch_future_unref(future);
+    static _Atomic unsigned turn;
+    unsigned at = atomic_fetch_add_explicit(&turn, 1, memory_order_relaxed) % LEFTOVERS;
+    filch_future_unref(atomic_exchange(&leftovers[at], future));
 }
 
 static int leaf(filch_task *self, void *arg)
@@ -65,7 +70,8 @@ static int main_task(filch_task *self, void *arg)
     for (; n < 6; n++) {
         bool deeper = stress_below(&random, 8) == 0;
         uintptr_t seed = (uintptr_t)stress_random(&random) | 1;
-        int rc = filch_submit(filch_task_pool(self), deeper ? main_task : leaf, deeper ? (void *)seed : NULL, &subs[n]);
+        int rc =
+            filch_submit(filch_task_pool(self), deeper ? main_task : leaf, deeper ? (void *)seed : NULL, &subs[n]);
         if (rc) {
             CHECK_IS(rc, -ESHUTDOWN);
             count(&refused);
@@ -74,7 +80,8 @@ static int main_task(filch_task *self, void *arg)
         count(&accepted);
     }
     if (from_inside && stress_below(&random, 16) == 0) {
-        CHECK_IS(filch_pool_shutdown(filch_task_pool(self), flags | FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL), -EDEADLK);
+        CHECK_IS(filch_pool_shutdown(filch_task_pool(self), flags | FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL),
+                 -EDEADLK);
         CHECK_IS(filch_pool_destroy(filch_task_pool(self)), -EDEADLK);
         CHECK_IS(filch_pool_shutdown(filch_task_pool(self), flags & ~FILCH_SHUTDOWN_WAIT, 0, NULL), 0);
     }
@@ -229,6 +236,8 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < stress.threads; i++)
         pthread_join(threads[i], NULL);
     pthread_barrier_destroy(&barrier);
+    for (unsigned i = 0; i < LEFTOVERS; i++)
+        filch_future_unref(leftovers[i]);
     free(parties);
     printf("%u pools, %llu tasks: %llu ran, %llu cancelled, %llu stopped; %llu refused; %llu shutdowns timed out\n",
            round_now - 1, (unsigned long long)all[0], (unsigned long long)all[1], (unsigned long long)all[2],

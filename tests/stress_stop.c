@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Trees of stops that grow and wither while they are requested, from threads and from signal handlers, and while tasks and
- * threads wait on them. After a request the stop is requested and, at once or soon, all below it; the reason is that of one of the
- * requests above; nobody sleeps on; a stop that nobody requested is not requested.
+ * Trees of stops that grow and wither while they are requested, from threads and from signal handlers, and
+ * while tasks and threads wait on them. After a request the stop is requested and, at once or soon, all below
+ * it; the reason is that of one of the requests above; nobody sleeps on; a stop that nobody requested is not
+ * requested.
  */
 #include "os.h"
 #include "stress.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads submit, cancel, wait, drop, iterate and register callbacks at random, on their own and on each other's
- * futures, while the pool is shut down at some moment in some manner. In the end every task ran exactly once, or its future
- * says why not; destructors and callbacks ran exactly once each; results are those of the task.
+ * Threads submit, cancel, wait, drop, iterate and register callbacks at random, on their own and on each
+ * other's futures, while the pool is shut down at some moment in some manner. In the end every task ran
+ * exactly once, or its future says why not; destructors and callbacks ran exactly once each; results are
+ * those of the task.
  */
 #include "stress.h"
 
@@ -16,11 +17,11 @@ enum kind { KIND_QUICK, KIND_BUSY, KIND_SLEEP, KIND_FAIL, KIND_NEST, KIND_STOPPA
 struct job {
     enum kind kind;
     bool accepted;
-    bool orphan;   /* submitted without a future */
-    bool in_slots; /* others may have cancelled it */
-    uint64_t in, out;        /* plain: before the submit, by the task */
-    filch_future *future;    /* this program's last handle */
-    filch_stop *stop;        /* of KIND_STOPPABLE */
+    bool orphan;          /* submitted without a future */
+    bool in_slots;        /* others may have cancelled it */
+    uint64_t in, out;     /* plain: before the submit, by the task */
+    filch_future *future; /* this program's last handle */
+    filch_stop *stop;     /* of KIND_STOPPABLE */
     _Atomic uint32_t runs, subs, freed, callbacks, callbacks_due, cancelled, cancel_refused;
 };
 
@@ -206,7 +207,8 @@ static void iterate(struct party *party, unsigned upto, uint64_t *random)
             futures[n++] = job->future;
     }
     filch_completed *completed;
-    CHECK_IS(filch_completed_begin(&completed, futures, n, stress_below(random, 3) ? FILCH_FOREVER : FILCH_US(100)), 0);
+    CHECK_IS(filch_completed_begin(&completed, futures, n, stress_below(random, 3) ? FILCH_FOREVER : FILCH_US(100)),
+             0);
     unsigned most = stress_below(random, 20), got = 0;
     filch_future *seen[16];
     while (got < most) {
@@ -265,7 +267,8 @@ static void act_on_other(uint64_t *random)
     default: {
         size_t done = 9;
         filch_future *twice[2] = { future, future };
-        int rc = filch_wait(twice, 2, (filch_wait_mode)stress_below(random, 3), FILCH_US(stress_below(random, 50)), &done);
+        int rc = filch_wait(twice, 2, (filch_wait_mode)stress_below(random, 3), FILCH_US(stress_below(random, 50)),
+                            &done);
         CHECK(rc == -ETIMEDOUT ? done == 0 || done == 2 : rc == 0 && done == 2);
     }
     }
@@ -308,7 +311,8 @@ static void check_job(struct job *job, bool cancelling, bool stopping)
         int rc = filch_future_result(job->future, 0, &result);
         check_result(job->future, rc, result);
         CHECK_IS(get(&job->runs), state == FILCH_DONE || state == FILCH_FAILED ? 1 : get(&job->runs));
-        CHECK_IS(state == FILCH_FAILED, job->kind == KIND_FAIL && state != FILCH_CANCELLED && state != FILCH_STOPPED);
+        CHECK_IS(state == FILCH_FAILED,
+                 job->kind == KIND_FAIL && state != FILCH_CANCELLED && state != FILCH_STOPPED);
         CHECK(state != FILCH_CANCELLED || (get(&job->runs) == 0 && (gone || cancelling)));
         CHECK(state != FILCH_STOPPED || (job->kind == KIND_STOPPABLE && round_stops) || stopping);
         CHECK(!gone || state == FILCH_CANCELLED);
@@ -320,7 +324,8 @@ static void check_job(struct job *job, bool cancelling, bool stopping)
         CHECK_IS(get(&job->freed), 0);
         filch_future_unref(job->future);
     }
-    CHECK(get(&job->runs) == 1 || (get(&job->runs) == 0 && (gone || cancelling || stopping || job->kind == KIND_STOPPABLE)));
+    CHECK(get(&job->runs) == 1 ||
+          (get(&job->runs) == 0 && (gone || cancelling || stopping || job->kind == KIND_STOPPABLE)));
     CHECK_IS(get(&job->freed), 1);
     CHECK_IS(get(&job->callbacks), get(&job->callbacks_due));
     filch_stop_unref(job->stop);
@@ -403,8 +408,10 @@ int main(int argc, char **argv)
     uint64_t random = stress_stream(0, 77);
     for (; stress_goes_on(); round_now++)
         one_round(&random);
-    printf("%u pools, %llu tasks: those with a future %llu done, %llu failed, %llu cancelled, %llu stopped; %llu refused\n",
+    printf("%u pools, %llu tasks: those with a future %llu done, %llu failed, %llu cancelled, %llu stopped; %llu "
+           "refused\n",
            round_now, (unsigned long long)total, (unsigned long long)total_done, (unsigned long long)total_failed,
-           (unsigned long long)total_cancelled, (unsigned long long)total_stopped, (unsigned long long)total_refused);
+           (unsigned long long)total_cancelled, (unsigned long long)total_stopped,
+           (unsigned long long)total_refused);
     return stress_end();
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The waitlist: threads add nodes and take them away again while another makes the word final. A node is served exactly
- * once, or was removed, never both; what was written before the final state is seen by who is served.
+ * The waitlist: threads add nodes and take them away again while another makes the word final. A node is
+ * served exactly once, or was removed, never both; what was written before the final state is seen by who is
+ * served.
  */
 #include "os.h"
 #include "parker.h"
@@ -28,7 +29,8 @@ struct party {
 
 static struct generation generations[2];
 static pthread_barrier_t barrier;
-static _Atomic uint64_t last; /* there is no list of this number any more */
+static _Atomic unsigned begun; /* parties at work on this list, or done with it */
+static _Atomic uint64_t last;  /* there is no list of this number any more */
 
 static void serve(struct filchi_waiter *waiter)
 {
@@ -98,6 +100,7 @@ static void *party_main(void *arg)
         pthread_barrier_wait(&barrier);
         if (atomic_load(&last) == number)
             return NULL;
+        atomic_fetch_add(&begun, 1);
         work_on(&generations[number % 2], number, party, &random);
     }
 }
@@ -106,6 +109,8 @@ static void *party_main(void *arg)
 static void finish(struct generation *generation, uint64_t number, uint64_t *random)
 {
     uintptr_t old;
+    while (!atomic_load(&begun))
+        filchi_os_yield();
     stress_spin(stress_below(random, 3000));
     if (stress_below(random, 2))
         CHECK(filchi_waitlist_move(&generation->list, 0, 1, &old));
@@ -134,6 +139,7 @@ int main(int argc, char **argv)
         struct generation *generation = &generations[number % 2];
         filchi_waitlist_init(&generation->list, 0, 0);
         generation->outcome = 0;
+        atomic_store(&begun, 0); /* the parties of the list before may add to it late: then this one ends early */
         pthread_barrier_wait(&barrier); /* everybody has left the generation before the last */
         finish(generation, number, &random);
         stress_progress();

@@ -91,7 +91,7 @@ Test(completed, of_none_there_is_nothing_to_wait_for)
     filch_completed *completed = begin(NULL, 0, FILCH_FOREVER);
     cr_assert_null(next(completed));
     cr_assert_eq(filch_completed_total(completed), 0);
-    filch_completed_end(completed);
+    filch_completed_cleanup(&completed);
     filch_completed_end(NULL);
 }
 

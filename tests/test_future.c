@@ -338,6 +338,31 @@ Test(future, without_memory_for_its_error_a_task_keeps_its_code)
     filch_pool_destroy(pool);
 }
 
+static void *ask_for_error(void *future)
+{
+    return (void *)(uintptr_t)filch_future_error(future);
+}
+
+Test(future, many_who_ask_for_an_error_at_once_get_the_same)
+{
+    enum { ASKERS = 4 };
+    filch_pool *pool = pool_of(1);
+    for (int round = 0; round < 200; round++) {
+        pthread_t askers[ASKERS];
+        void *errors[ASKERS];
+        filch_future *future = submit(pool, return_code, (void *)-EIO); /* its error is made when it is asked for */
+        must(filch_future_wait(future, FILCH_FOREVER) == 0);
+        for (int i = 0; i < ASKERS; i++)
+            must(pthread_create(&askers[i], NULL, ask_for_error, future) == 0);
+        for (int i = 0; i < ASKERS; i++)
+            pthread_join(askers[i], &errors[i]);
+        for (int i = 0; i < ASKERS; i++)
+            cr_assert(errors[i] && errors[i] == errors[0]);
+        filch_future_unref(future);
+    }
+    filch_pool_destroy(pool);
+}
+
 static int fail_then_succeed(filch_task *self, void *arg)
 {
     filch_fail(self, -EIO, "got over it");

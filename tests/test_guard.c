@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The interrupt guard: the first SIGINT stops and wakes, the second kills, and afterwards all is as it was. */
+#include "os.h"
 #include "support.h"
 
 #include <signal.h>
@@ -106,23 +107,30 @@ Test(guard, an_interrupt_ends_every_kind_of_wait_of_its_thread)
     filch_pool_destroy(pool);
 }
 
+static int tidy_up_slowly(filch_task *self, void *gate)
+{
+    pass_gate(self, gate);
+    return filch_task_stopped(self) ? -ECANCELED : 0;
+}
+
 Test(guard, an_interrupt_stops_the_tasks_and_the_clean_up_runs_to_its_end)
 {
     filch_pool_options options = FILCH_POOL_OPTIONS;
     filch_pool *pool;
-    struct event started = EVENT;
+    struct gate gate = GATE;
     _Atomic int runs = 0;
     options.stop = stop_under(NULL);
     options.workers = 1;
     must(filch_pool_create(&pool, &options) == 0);
     filch_guard *guard = guard_of(options.stop);
-    filch_future *futures[10] = { submit(pool, run_until_stopped, &started) };
+    filch_future *futures[10] = { submit(pool, tidy_up_slowly, &gate) };
     for (int i = 1; i < 10; i++)
         futures[i] = submit(pool, count_up, (void *)&runs);
-    event_await(&started);
+    event_await(&gate.started);
     pthread_t thread = interrupter();
     cr_assert_eq(filch_wait(futures, 10, FILCH_ALL, FILCH_FOREVER, NULL), -EINTR);
     pthread_join(thread, NULL);
+    gate_open(&gate);
     cr_assert_eq(filch_join(futures, 10), 0, "joins are not interrupted");
     for (int i = 0; i < 10; i++)
         cr_assert_eq(filch_future_state(futures[i]), FILCH_STOPPED);
@@ -281,6 +289,23 @@ Test(guard, it_needs_a_stop_and_is_not_for_tasks)
     cr_assert_eq(filch_future_result(future, FILCH_FOREVER, NULL), -EINVAL);
     filch_future_unref(future);
     filch_pool_destroy(pool);
+}
+
+Test(guard, without_memory_none_begins_and_the_handler_stays)
+{
+    filch_stop *stop = stop_under(NULL);
+    filch_guard *guard = NULL;
+    signal(SIGINT, on_own_interrupt);
+    for (int nth = 1; nth <= 2; nth++) {
+        atomic_store(&filchi_os_faults.allocations, nth);
+        cr_assert_eq(filch_guard_begin(&guard, stop), -ENOMEM);
+        cr_assert_null(guard);
+    }
+    raise(SIGINT);
+    cr_assert_eq(atomic_load(&own_interrupts), 1);
+    cr_assert_not(filch_stop_requested(stop));
+    filch_guard_end(guard_of(stop));
+    filch_stop_unref(stop);
 }
 
 /* ---- The second one ---- */

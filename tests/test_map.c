@@ -106,6 +106,14 @@ Test(map, without_sizes_every_call_gets_the_same_in_and_out)
     filch_pool_destroy(pool);
 }
 
+Test(map, more_chunks_than_memory_can_hold_are_too_many)
+{
+    filch_pool *pool = pool_of(1);
+    struct numbers all = numbers();
+    cr_assert_eq(map_chunked(pool, square, NULL, &all, SIZE_MAX, 1, NULL), -ENOMEM);
+    filch_pool_destroy(pool);
+}
+
 /* ---- Errors ---- */
 
 struct trouble {
@@ -298,6 +306,25 @@ Test(map, a_stop_ends_it)
         filch_error_unref(error);
         filch_stop_unref(stopper.stop);
     }
+}
+
+static int stop_at_the_fourth(filch_task *self, const void *in, void *out, void *arg)
+{
+    (void)out;
+    atomic_fetch_add((_Atomic int *)arg, 1);
+    if (*(const int *)in == 3)
+        filch_stop_request(filch_task_stop(self), 0);
+    return 0;
+}
+
+Test(map, a_stop_in_the_middle_of_a_chunk_leaves_out_the_rest_of_it)
+{
+    filch_pool *pool = pool_of(1);
+    struct numbers all = numbers();
+    _Atomic int ran = 0;
+    cr_assert_eq(map_chunked(pool, stop_at_the_fourth, (void *)&ran, &all, N, N, NULL), -ECANCELED);
+    cr_assert_eq(atomic_load(&ran), 4);
+    filch_pool_destroy(pool);
 }
 
 static int run_past_the_timeout(filch_task *self, const void *in, void *out, void *arg)

@@ -245,11 +245,12 @@ Test(nested, a_task_whose_wait_is_over_goes_before_new_mains)
         entries[i] = (struct entry) { &order, i };
         must(filch_submit(pool, note, &entries[i], NULL) == 0);
     }
-    let_go(&awaited, resumed.awaited);
+    gate_open(&awaited);
     UNTIL(atomic_load(&pool->handoff.resumables) == 1);
     let_go(&busy, holder);
     cr_assert_eq(filch_future_wait(waiter, FILCH_FOREVER), 0);
     filch_future_unref(waiter);
+    filch_future_unref(resumed.awaited);
     filch_pool_destroy(pool);
     filch_pool_destroy(other);
     cr_assert_eq(order.begun[0], -1);

@@ -140,7 +140,7 @@ Test(options, the_name_of_a_pool_is_copied)
     must(filch_pool_create(&pool, &options) == 0);
     memset(name, 'x', 4);
     filch_future *future = hold_worker(pool, &gate);
-    pid_t tid;
+    pid_t tid = 0;
     cr_assert_eq(threads_named("mine-", &tid, 1), 1);
     let_go(&gate, future);
     filch_pool_destroy(pool);

@@ -20,7 +20,7 @@ Test(pool, no_thread_is_started_before_the_first_submit)
     cr_assert_eq(stats_of(pool).threads, 1, "one task needs one thread");
     filch_future_unref(future);
     filch_pool_destroy(pool);
-    cr_assert_eq(threads_named("filch-", tids, 8), 0, "and none is left");
+    UNTIL(threads_named("filch-", tids, 8) == 0); /* joined, a thread may be seen for another moment */
 }
 
 static filch_pool *pool_called(const char *name, unsigned workers)
@@ -54,7 +54,7 @@ Test(pool, its_threads_block_every_asynchronous_signal)
     filch_pool *pool = pool_called("quiet", 1);
     struct gate gate = GATE;
     filch_future *future = hold_worker(pool, &gate);
-    pid_t tid;
+    pid_t tid = 0;
     char mask[64];
     cr_assert_eq(threads_named("quiet-", &tid, 1), 1);
     cr_assert(read_of_thread(tid, "status", "SigBlk:\t", mask, sizeof mask));

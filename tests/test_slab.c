@@ -160,7 +160,7 @@ static void *free_what_comes(void *arg)
 Test(slab, objects_freed_by_other_threads_are_reused_and_stay_apart)
 {
     struct fixture *fixture = make();
-    struct post posts[FREERS] = { 0 };
+    struct post posts[FREERS] = { { NULL, false } };
     pthread_t threads[FREERS];
     for (int i = 0; i < FREERS; i++)
         must(pthread_create(&threads[i], NULL, free_what_comes, &posts[i]) == 0);
@@ -186,7 +186,7 @@ Test(slab, frees_that_race_with_the_end_of_the_home_are_counted)
 {
     for (int round = 0; round < 300; round++) {
         struct fixture *fixture = make();
-        struct post posts[FREERS] = { 0 };
+        struct post posts[FREERS] = { { NULL, false } };
         pthread_t threads[FREERS];
         for (int i = 0; i < FREERS; i++) {
             char *object = filchi_slab_alloc(&fixture->slabs[0]);

@@ -100,6 +100,19 @@ Test(stop, a_parent_stops_its_children_and_not_the_reverse)
     filch_stop_unref(two);
 }
 
+Test(stop, a_child_that_was_stopped_before_keeps_its_reason_and_not_the_parents_error)
+{
+    filch_stop *parent = stop_under(NULL), *child = stop_under(parent);
+    filch_error *error = filch_error_create(-EIO, "of the parent");
+    cr_assert(filch_stop_request(child, -EINTR));
+    cr_assert(filch_stop_request_error(parent, error));
+    filch_error_unref(error);
+    cr_assert_eq(filch_stop_reason(child), -EINTR);
+    cr_assert_null(filch_stop_error(child));
+    filch_stop_unref(parent);
+    filch_stop_unref(child);
+}
+
 Test(stop, a_child_of_a_stopped_parent_is_born_stopped)
 {
     filch_stop *parent = stop_under(NULL);
@@ -235,6 +248,32 @@ Test(stop, no_stop_may_be_let_go)
     cr_assert_null(filch_stop_ref(NULL));
     filch_stop *none = NULL;
     filch_stop_cleanup(&none);
+}
+
+static void *ask_for_fd(void *stop)
+{
+    int fd = -1;
+    must(filch_stop_fd(stop, &fd) == 0);
+    return (void *)(intptr_t)fd;
+}
+
+Test(stop, many_who_ask_for_the_descriptor_at_once_get_the_same)
+{
+    enum { ASKERS = 4 };
+    for (int round = 0; round < 300; round++) {
+        pthread_t askers[ASKERS];
+        void *fds[ASKERS];
+        filch_stop *stop = stop_under(NULL);
+        for (int i = 0; i < ASKERS; i++)
+            must(pthread_create(&askers[i], NULL, ask_for_fd, stop) == 0);
+        filch_stop_request(stop, 0);
+        for (int i = 0; i < ASKERS; i++)
+            pthread_join(askers[i], &fds[i]);
+        for (int i = 1; i < ASKERS; i++)
+            cr_assert_eq(fds[i], fds[0]);
+        cr_assert(readable(stop));
+        filch_stop_unref(stop);
+    }
 }
 
 /* ---- Signals and threads ---- */

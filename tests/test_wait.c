@@ -216,6 +216,32 @@ Test(wait, inside_a_task_a_timeout_and_a_stop_end_each_mode)
     filch_pool_destroy(other);
 }
 
+static int poll_sub(filch_task *self, void *ran)
+{
+    filch_future *sub = submit(filch_task_pool(self), count_up, ran);
+    must(filch_future_wait(sub, 0) == -ETIMEDOUT);
+    for (int i = 0; i < MODES; i++)
+        must(filch_wait(&sub, 1, modes[i], 0, NULL) == -ETIMEDOUT);
+    must(atomic_load((_Atomic int *)ran) == 0);
+    filch_future_unref(sub);
+    return 0;
+}
+
+Test(wait, inside_a_task_a_poll_does_not_run_what_it_asks_for)
+{
+    filch_pool_options options = FILCH_POOL_OPTIONS;
+    filch_pool *pool;
+    _Atomic int ran = 0;
+    options.workers = 1;
+    options.no_spare_threads = true;
+    must(filch_pool_create(&pool, &options) == 0);
+    filch_future *future = submit(pool, poll_sub, (void *)&ran);
+    cr_assert_eq(filch_future_result(future, FILCH_FOREVER, NULL), 0);
+    filch_future_unref(future);
+    filch_pool_destroy(pool);
+    cr_assert_eq(atomic_load(&ran), 1);
+}
+
 /* ---- filch_join() and filch_cancel_all() ---- */
 
 static int join_inside(filch_task *self, void *held)

@@ -128,7 +128,8 @@ FILCH_API int filch_pool_shutdown(filch_pool *pool, unsigned flags, int64_t time
 /*
  * Shuts the pool down as by FILCH_SHUTDOWN_WAIT with no timeout (everything submitted runs; to be quicker, call
  * filch_pool_shutdown() first), joins its threads and frees it. Futures outlive their pool.
- * Context: any thread but a task of this pool; blocks. NULL is allowed.
+ * Context: any thread but a task of this pool; blocks. NULL is allowed. No other call on the pool may be under
+ * way, not even a filch_submit() whose task has finished already.
  * Errors: -EDEADLK from a task of this pool.
  */
 FILCH_API int filch_pool_destroy(filch_pool *pool);
@@ -164,7 +165,7 @@ typedef struct filch_pool_stats {
 
 /*
  * Fills *out without stopping anything; the numbers need not be of one instant.
- * Context: any thread; does not block. Errors: -EINVAL (out->size).
+ * Context: any thread; does not block. Errors: -EINVAL (out->size 0).
  */
 FILCH_API int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out);
 
@@ -280,7 +281,7 @@ FILCH_API bool filch_future_cancel(filch_future *future);
 
 /*
  * Waits until the future is final. Inside a task the wait gives the worker to other tasks, or runs the awaited
- * task on this stack; outside it blocks the thread.
+ * task on this stack, which so must not need anything that this task does later; outside it blocks the thread.
  * Errors: -ETIMEDOUT (the future stays as it was; wait again freely), -ECANCELED (inside a task whose stop is
  * requested), -EINTR (this thread's interrupt guard fired), -EDEADLK (a task awaits itself), -EAGAIN (inside a
  * task: neither stack nor thread is left to run what is awaited).
@@ -302,8 +303,9 @@ FILCH_API int filch_future_result(filch_future *future, int64_t timeout_ns, void
 FILCH_API const filch_error *filch_future_error(filch_future *future);
 
 /*
- * Calls callback(future, arg) exactly once when the future is final: on the thread that completes it, in the
- * order of registration, or here at once if it is final already. The future is valid during the call.
+ * Calls callback(future, arg) exactly once when the future is final: on the thread that completes it, after those
+ * who wait were told, in the order of registration; or here at once if it is final already. If at that
+ * moment a wait for it runs out of time, it may be the waiting thread. The future is valid during the call.
  * Context: any thread. The callback holds up the completing thread: keep it short.
  * Errors: -ENOMEM (then it is never called).
  */
@@ -348,7 +350,7 @@ FILCH_API int filch_completed_begin(filch_completed **out, filch_future *const *
 
 /*
  * The next future that is final. Returns 1 and sets *out; 0 after the last one; or an error, after which it may
- * be called again: those of filch_future_wait(). What is ready is delivered before any error. After -ETIMEDOUT,
+ * be called again: those of filch_future_wait(). What is final is delivered before any error. After -ETIMEDOUT,
  * filch_completed_unfinished() and _total() say how many of how many are missing.
  */
 FILCH_API int filch_completed_next(filch_completed *completed, filch_future **out);
