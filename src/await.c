@@ -32,7 +32,7 @@ static void serve_stop(struct filchi_waiter *waiter)
 /* Whether the stop has signalled the parker. If it is about to, waits until it has left the frame. */
 static bool disarm(struct filchi_await *await)
 {
-    if (!await->armed || filchi_waitlist_remove(&await->stop->waiters, &await->stop_waiter))
+    if (!await->armed || filchi_stop_remove(await->stop, &await->stop_waiter))
         return false;
     /* acquire K2: pairs with release K2 in serve_stop(). */
     for (unsigned spins = 0; !atomic_load_explicit(&await->stop_left, memory_order_acquire); spins++)

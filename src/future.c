@@ -241,6 +241,8 @@ static filch_error *make_error(const filch_future *future, filch_state state)
         return filchi_error_makef(name, NULL, -ECANCELED, "cancelled before it started");
     char reason[96];
     filchi_os_error_text((int)future->value.code, reason, sizeof reason);
+    if (state == FILCH_STOPPED && future->value.code == -ECANCELED)
+        return filchi_error_makef(name, NULL, -ECANCELED, "stopped");
     if (state == FILCH_STOPPED)
         return filchi_error_makef(name, NULL, -ECANCELED, "stopped: %s", reason);
     return filchi_error_makef(name, NULL, (int)future->value.code, "the task failed");

@@ -17,6 +17,9 @@
 #include <unistd.h>
 
 #define NS_PER_S INT64_C(1000000000)
+/* What a thread of ours needs at least: printing an error, or resolving a symbol, takes some kilobytes by
+ * itself. */
+#define STACK_LEAST ((size_t)64 << 10)
 
 #ifdef FILCH_TESTING
 struct filchi_os_faults filchi_os_faults;
@@ -161,7 +164,7 @@ void filchi_os_thread_join(pthread_t thread)
 bool filchi_os_stack_size_valid(size_t size)
 {
     pthread_attr_t attributes;
-    if (pthread_attr_init(&attributes))
+    if (size < STACK_LEAST || pthread_attr_init(&attributes))
         return false;
     bool valid = pthread_attr_setstacksize(&attributes, size) == 0 && size < SIZE_MAX / 2;
     pthread_attr_destroy(&attributes);
@@ -332,7 +335,8 @@ void filchi_os_event_close(int fd)
 
 void filchi_os_error_text(int code, char *buffer, size_t size)
 {
-    const char *text = strerror_r(code < 0 ? -code : code, buffer, size); /* GNU: may point elsewhere */
+    int number = code == INT_MIN ? INT_MAX : code < 0 ? -code : code;
+    const char *text = strerror_r(number, buffer, size); /* GNU: may point elsewhere */
     if (text != buffer)
         snprintf(buffer, size, "%s", text);
 }

@@ -25,17 +25,13 @@ static bool is_error(uintptr_t reason)
     return reason && !(reason & 1);
 }
 
-static bool request(filch_stop *stop, uintptr_t reason)
+/* First wins: whether this reason stands. */
+static bool set_reason(filch_stop *stop, uintptr_t reason)
 {
     uintptr_t none = 0;
     /* release Q1: pairs with acquire Q1 in filch_stop_reason() and _error(); publishes the error. */
-    bool first = atomic_compare_exchange_strong_explicit(&stop->reason, &none, reason, memory_order_release,
-                                                         memory_order_relaxed);
-    uintptr_t old;
-    /* Also if somebody else was first and has not come so far: after any request the stop is requested. */
-    if (filchi_waitlist_move(&stop->waiters, 0, FILCHI_STATE_FINAL, &old))
-        filchi_waitlist_serve(old);
-    return first;
+    return atomic_compare_exchange_strong_explicit(&stop->reason, &none, reason, memory_order_release,
+                                                   memory_order_relaxed);
 }
 
 /* Takes over the parent's reason. Async-signal-safe: a reference is one addition. */
@@ -44,16 +40,73 @@ static void inherit(filch_stop *stop)
     uintptr_t reason = atomic_load_explicit(&stop->parent->reason, memory_order_acquire); /* acquire Q1. */
     if (is_error(reason))
         filch_error_ref((filch_error *)reason);
-    if (!request(stop, reason) && is_error(reason))
+    if (!set_reason(stop, reason) && is_error(reason))
         filch_error_unref((filch_error *)reason); /* the parent still holds it: nothing is freed here */
 }
 
+/* The reason is set. True if this call has served the list: then the children in it are `stopped`, and owed
+ * a raise(). */
+static bool raise_one(filch_stop *stop)
+{
+    uintptr_t old;
+    if (!filchi_waitlist_move(&stop->waiters, 0, FILCHI_STATE_FINAL, &old))
+        return false;
+    filchi_waitlist_serve(old);
+    return !(old & FILCHI_WORD_LOCKED);
+}
+
+/* Moves the children in front of a list of stops. */
+static filch_stop *prepend_children(filch_stop *stop, filch_stop *list)
+{
+    while (stop->stopped) {
+        filch_stop *child = stop->stopped;
+        stop->stopped = child->next_stopped;
+        child->next_stopped = list;
+        list = child;
+    }
+    return list;
+}
+
+/* Whoever has served the list of `stop`: stops its children, theirs and so on, in a loop, however deep the
+ * tree. */
+static void raise_children(filch_stop *stop)
+{
+    filch_stop *list = prepend_children(stop, NULL);
+    while (list) {
+        filch_stop *child = list;
+        list = child->next_stopped;
+        inherit(child);
+        if (raise_one(child))
+            list = prepend_children(child, list);
+        /* release Q2: pairs with acquire Q2 in filch_stop_unref(); our last access. */
+        atomic_store_explicit(&child->served, 1, memory_order_release);
+    }
+}
+
+static bool request(filch_stop *stop, uintptr_t reason)
+{
+    bool first = set_reason(stop, reason);
+    /* Also if somebody else was first and has not come so far: after any request the stop is requested. */
+    if (raise_one(stop))
+        raise_children(stop);
+    return first;
+}
+
+bool filchi_stop_remove(filch_stop *stop, struct filchi_waiter *waiter)
+{
+    bool served = false;
+    bool removed = filchi_waitlist_remove_or_serve(&stop->waiters, waiter, &served);
+    if (served)
+        raise_children(stop);
+    return removed;
+}
+
+/* On the thread that serves the parent's list, which alone has access to its `stopped`. */
 static void serve_child(struct filchi_waiter *waiter)
 {
     filch_stop *stop = waiter->owner;
-    inherit(stop);
-    /* release Q2: pairs with acquire Q2 in filch_stop_unref(); our last access. */
-    atomic_store_explicit(&stop->served, 1, memory_order_release);
+    stop->next_stopped = stop->parent->stopped;
+    stop->parent->stopped = stop;
 }
 
 static void serve_fd(struct filchi_waiter *waiter)
@@ -79,6 +132,7 @@ int filch_stop_create(filch_stop **out, filch_stop *parent)
         if (!filchi_waitlist_add(&parent->waiters, &stop->in_parent)) {
             stop->attached = false;
             inherit(stop);
+            raise_one(stop);
         }
     }
     *out = stop;
@@ -95,9 +149,9 @@ filch_stop *filch_stop_ref(filch_stop *stop)
 /* The parent may be stopping us at this moment, on another thread. */
 static void detach(filch_stop *stop)
 {
-    if (!stop->attached || filchi_waitlist_remove(&stop->parent->waiters, &stop->in_parent))
+    if (!stop->attached || filchi_stop_remove(stop->parent, &stop->in_parent))
         return;
-    /* acquire Q2: pairs with release Q2 in serve_child(). */
+    /* acquire Q2: pairs with release Q2 in raise_children(). */
     while (!atomic_load_explicit(&stop->served, memory_order_acquire))
         filchi_os_yield();
 }

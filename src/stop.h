@@ -17,11 +17,16 @@ struct filch_stop {
     _Atomic uint32_t refs;
     _Atomic uint32_t served;        /* 1: the parent has stopped us and will not touch us again */
     filch_stop *parent;             /* constant; a reference */
+    filch_stop *stopped;            /* who serves our list: children that it must stop */
+    filch_stop *next_stopped;       /* the same, of the parent: the next of those */
     _Atomic int fd;                 /* the eventfd, -1 before anybody asked */
     struct filchi_waiter in_parent; /* registered with the parent while `attached` */
     struct filchi_waiter in_fd;     /* registered with ourselves once fd is there */
     bool attached;                  /* constant */
 };
+
+/* As filchi_waitlist_remove() for a waiter of the stop; what a request left to us is done here. */
+bool filchi_stop_remove(filch_stop *stop, struct filchi_waiter *waiter);
 
 /* Polling: one relaxed load. */
 static inline bool filchi_stop_peek(const filch_stop *stop)

@@ -6,14 +6,15 @@
 #include "worker.h"
 
 /*
- * Under handoff's lock: takes one that has ended off the list, for filchi_thread_start(). NULL: none. Their memory is
- * used again, and freed only with the pool: who gave such a thread its last worker may be about to signal it.
+ * Under handoff's lock: takes one that has ended off the list, for filchi_thread_start(). NULL: none. Their
+ * memory is used again, and freed only with the pool: who gave such a thread its last worker may be about to
+ * signal it.
  */
 struct filchi_thread *filchi_thread_unlink_ended(struct filchi_handoff *handoff);
 /*
- * Starts a thread that holds `worker` and searches, in the place of `ended` (NULL: none), with or without the lock.
- * It must be linked into handoff's list of all threads. NULL and *rc (-EAGAIN, -ENOMEM) if it cannot; then `ended`
- * must be linked again.
+ * Starts a thread that holds `worker` and searches, in the place of `ended` (NULL: none), with or without the
+ * lock. It must be linked into handoff's list of all threads. NULL and *rc (-EAGAIN, -ENOMEM) if it cannot;
+ * then `ended` must be linked again.
  */
 struct filchi_thread *filchi_thread_start(filch_pool *pool, struct filchi_worker *worker, unsigned number,
                                           struct filchi_thread *ended, int *rc);

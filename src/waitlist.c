@@ -119,6 +119,12 @@ static bool unlink(struct filchi_waitlist *list, struct filchi_waiter *waiter)
 
 bool filchi_waitlist_remove(struct filchi_waitlist *list, struct filchi_waiter *waiter)
 {
+    bool served = false;
+    return filchi_waitlist_remove_or_serve(list, waiter, &served);
+}
+
+bool filchi_waitlist_remove_or_serve(struct filchi_waitlist *list, struct filchi_waiter *waiter, bool *served)
+{
     if (!lock(list))
         return false;
     bool found = unlink(list, waiter);
@@ -132,7 +138,8 @@ bool filchi_waitlist_remove(struct filchi_waitlist *list, struct filchi_waiter *
          * nodes, and the outcome that those who are served will read. */
     } while (!atomic_compare_exchange_weak_explicit(&list->word, &word, next, memory_order_acq_rel,
                                                     memory_order_relaxed));
-    if (final(word))
+    *served = final(word);
+    if (*served)
         filchi_waitlist_serve(word & ~FILCHI_WORD_LOCKED); /* it became final meanwhile and was left to us */
     return found;
 }

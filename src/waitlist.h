@@ -81,5 +81,7 @@ void filchi_waitlist_serve(uintptr_t old);
 bool filchi_waitlist_add(struct filchi_waitlist *list, struct filchi_waiter *waiter);
 /* Who added it. True: removed, it will not be served. False: it was served, or is being served at this moment. */
 bool filchi_waitlist_remove(struct filchi_waitlist *list, struct filchi_waiter *waiter);
+/* The same; *served (false before) becomes true if the list was left to this call and it has served it. */
+bool filchi_waitlist_remove_or_serve(struct filchi_waitlist *list, struct filchi_waiter *waiter, bool *served);
 
 #endif

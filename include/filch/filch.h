@@ -73,9 +73,10 @@ typedef struct filch_mapping filch_mapping;
 typedef struct filch_guard filch_guard;
 
 #define FILCH_FOREVER INT64_C(-1)
-#define FILCH_US(n) ((int64_t)(n)*INT64_C(1000))
-#define FILCH_MS(n) ((int64_t)(n)*INT64_C(1000000))
-#define FILCH_SECONDS(n) ((int64_t)(n)*INT64_C(1000000000))
+/* Whole units only: 1500 ms, not 1.5 s. */
+#define FILCH_US(n) ((n)*INT64_C(1000))
+#define FILCH_MS(n) ((n)*INT64_C(1000000))
+#define FILCH_SECONDS(n) ((n)*INT64_C(1000000000))
 
 /* ---- Pool ------------------------------------------------------------------------------------------ */
 
@@ -83,16 +84,15 @@ typedef struct filch_pool_options {
     size_t size;            /* sizeof(filch_pool_options) */
     const char *name;       /* prefix of the thread names, copied; default "filch" */
     unsigned workers;       /* how many tasks run at once, at most 1024; 0: filch_default_workers() */
-    unsigned spare_threads; /* most threads beyond one a worker, for tasks that wait; default 256; see below */
+    unsigned spare_threads; /* most threads beyond one a worker, for tasks that wait; 0: 256 */
     bool no_spare_threads;  /* true: not one spare thread; waiting tasks run what they await in place */
-    size_t stack_size;      /* of each thread, bytes; 0: the system's default */
+    size_t stack_size;      /* of each thread, bytes, at least 64 KiB; 0: the system's default */
     filch_stop *stop;       /* parent of the pool's stop, or NULL; the pool takes its own reference */
 } filch_pool_options;
 
-#define FILCH_POOL_OPTIONS                                     \
-    {                                                          \
-        sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL \
-    }
+/* clang-format off */
+#define FILCH_POOL_OPTIONS { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL }
+/* clang-format on */
 
 /*
  * How many workers a pool has by default: the smaller of the affinity mask's size and the cgroup cpu quota
@@ -104,7 +104,7 @@ FILCH_API unsigned filch_default_workers(void);
 /*
  * Creates a pool. `options` may be NULL. No thread is started before the first submit. A pool's threads
  * block every asynchronous signal, use no CPU while there is nothing to do, and a task stays on the thread it
- * started on.
+ * started on. In the child of a fork() the parent's pools must not be used; a new pool works.
  * Ownership: the caller owns *out; release it with filch_pool_destroy().
  * Errors: -EINVAL (an option out of range, size 0), -E2BIG (options from a newer header), -ENOMEM.
  */
@@ -121,7 +121,8 @@ FILCH_API int filch_pool_create(filch_pool **out, const filch_pool_options *opti
  * -ESHUTDOWN.
  * Context: any thread, a task of this pool too if it does not ask to wait. Blocks up to timeout_ns with WAIT.
  * Errors: -EDEADLK (WAIT from a task of this pool; nothing was done), -ETIMEDOUT (tasks still run; *out_error,
- * unless NULL, is an error that counts and names them, the caller's to unref; the pool stays shut), -EINVAL.
+ * unless NULL, is set to an error that counts them and names up to eight of those that run, the caller's to
+ * unref; the pool stays shut), -EINVAL.
  */
 FILCH_API int filch_pool_shutdown(filch_pool *pool, unsigned flags, int64_t timeout_ns, filch_error **out_error);
 
@@ -141,7 +142,7 @@ FILCH_API int filch_pool_destroy(filch_pool *pool);
  */
 FILCH_API filch_stop *filch_pool_stop(filch_pool *pool);
 
-FILCH_API unsigned filch_pool_workers(const filch_pool *pool);
+FILCH_API unsigned filch_pool_workers(const filch_pool *pool); /* as created */
 
 typedef struct filch_pool_stats {
     size_t size;             /* sizeof(filch_pool_stats), set by the caller */
@@ -158,10 +159,9 @@ typedef struct filch_pool_stats {
     uint64_t threads_failed; /* thread starts that the system refused */
 } filch_pool_stats;
 
-#define FILCH_POOL_STATS                                          \
-    {                                                             \
-        sizeof(filch_pool_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
-    }
+/* clang-format off */
+#define FILCH_POOL_STATS { sizeof(filch_pool_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+/* clang-format on */
 
 /*
  * Fills *out without stopping anything; the numbers need not be of one instant.
@@ -186,10 +186,9 @@ typedef struct filch_task_options {
     void (*arg_dtor)(void *); /* called once with arg when the future is freed; NULL: none */
 } filch_task_options;
 
-#define FILCH_TASK_OPTIONS                           \
-    {                                                \
-        sizeof(filch_task_options), NULL, NULL, NULL \
-    }
+/* clang-format off */
+#define FILCH_TASK_OPTIONS { sizeof(filch_task_options), NULL, NULL, NULL }
+/* clang-format on */
 
 /*
  * Submits fn(arg). From a task of the same pool it becomes a sub task: run newest first, open to thieves. From
@@ -220,8 +219,9 @@ FILCH_API int filch_return_owned(filch_task *self, void *result, void (*dtor)(vo
 
 /*
  * Attaches an error to the task and returns `code`, for `return filch_fail(self, -EIO, "...")`. A later call
- * replaces the earlier error. `code` must be negative (else -EINVAL is used). Never fails: without memory a
- * static error stands in, and the code is kept.
+ * replaces the earlier error. `code` must be negative (else -EINVAL is used); what the function then returns is
+ * the task's code, should it differ. Never fails: without memory a static error stands in, and the code is
+ * kept.
  * Context: inside the task function of `self`.
  */
 FILCH_API int filch_fail(filch_task *self, int code, const char *format, ...) FILCH_PRINTF(3, 4);
@@ -375,10 +375,9 @@ typedef struct filch_map_options {
     int64_t timeout_ns; /* for the whole map; FILCH_FOREVER */
 } filch_map_options;
 
-#define FILCH_MAP_OPTIONS                                       \
-    {                                                           \
-        sizeof(filch_map_options), 0, NULL, NULL, FILCH_FOREVER \
-    }
+/* clang-format off */
+#define FILCH_MAP_OPTIONS { sizeof(filch_map_options), 0, NULL, NULL, FILCH_FOREVER }
+/* clang-format on */
 
 /*
  * Applies fn to n elements of in_size bytes at `in`, writing n elements of out_size bytes at `out`, which keep
@@ -418,8 +417,8 @@ FILCH_API void filch_mapping_end(filch_mapping *mapping);
  * Errors: -ENOMEM.
  */
 FILCH_API int filch_stop_create(filch_stop **out, filch_stop *parent);
-FILCH_API filch_stop *filch_stop_ref(filch_stop *stop);
-FILCH_API void filch_stop_unref(filch_stop *stop);
+FILCH_API filch_stop *filch_stop_ref(filch_stop *stop); /* NULL is allowed */
+FILCH_API void filch_stop_unref(filch_stop *stop);      /* the last one frees it; NULL is allowed */
 
 /*
  * Requests the stop, and that of every descendant, with a negative errno-style reason (0: -ECANCELED). Tasks
@@ -481,7 +480,7 @@ FILCH_API int filch_error_print(const filch_error *error, FILE *stream);
 FILCH_API int filch_guard_begin(filch_guard **out, filch_stop *stop);
 /* True once a SIGINT came. */
 FILCH_API bool filch_guard_interrupted(const filch_guard *guard);
-FILCH_API void filch_guard_end(filch_guard *guard);
+FILCH_API void filch_guard_end(filch_guard *guard); /* NULL is allowed */
 
 /* ---- Clean-up at the end of a block ---------------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The version of the header, and of the library it is linked with. CMakeLists.txt reads it from here. */
+/* The version of the header; CMakeLists.txt reads it from here. */
 #ifndef FILCH_VERSION_H
 #define FILCH_VERSION_H
 
