@@ -85,9 +85,10 @@ printf '\n%s: the programs below GET {base}/task{id}/{i} from there.\n' "$line"
 step 0 'fast_fail: main and sub tasks asynchronous, 3 at a time.' "$bin/fast_fail" --base-url "$url"
 step 1 'fast_fail, every connection refused: the first failure stops it all and comes with its cause.' \
     "$bin/fast_fail" --base-url "$url/refuse"
-step 0 'retry: main tasks one after the other, their GETs asynchronous.' "$bin/retry" --base-url "$url"
+step 0 'retry: main tasks one after the other, their GETs asynchronous.' \
+    "$bin/retry" --base-url "$url" --max-retries 2
 step 1 'retry, every connection reset: each GET is tried twice, one second apart.' \
-    "$bin/retry" --base-url "$url/reset"
+    "$bin/retry" --base-url "$url/reset" --max-retries 2
 step 1 'graceful_exit: two of twenty tasks fail; the running ones leave early, the others never start.' \
     "$bin/graceful_exit"
 step 1 'cancel_chain: a sub task fails twice, its siblings are cancelled, the chain of causes is printed.' \

@@ -181,6 +181,13 @@ static int read_line(struct reader *reader, char *line, size_t length)
     return error;
 }
 
+/* How long the byte order mark is that some editors put before the first line; 0 if there is none. */
+static size_t mark_length(const char *line)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    return strncmp(line, mark, sizeof mark - 1) == 0 ? sizeof mark - 1 : 0;
+}
+
 static int read_lines(struct reader *reader, FILE *stream)
 {
     char *line = NULL;
@@ -190,7 +197,8 @@ static int read_lines(struct reader *reader, FILE *stream)
     errno = 0;
     while (error == 0 && (length = getline(&line, &size, stream)) >= 0) {
         reader->line++;
-        error = read_line(reader, line, (size_t)length);
+        size_t skipped = reader->line == 1 ? mark_length(line) : 0;
+        error = read_line(reader, line + skipped, (size_t)length - skipped);
         errno = 0;
     }
     if (error == 0 && !feof(stream))

@@ -22,7 +22,8 @@ struct fetch_input {
 /*
  * Reads `file` ("-": standard input). A line is a name and one or more URLs, separated by blanks; what follows a
  * word that begins with # is a comment, and lines without a word are skipped. A URL that begins with / is a path on
- * the server at `base`, such as "http://127.0.0.1:8080" (NULL: there is none, and a path is an error).
+ * the server at `base`, such as "http://127.0.0.1:8080" (NULL: there is none, and a path is an error). A UTF-8 byte
+ * order mark before the first line is skipped.
  * Ownership: the caller owns *out, for fetch_input_fini(); on failure *out_error, to unref.
  * Errors: -EINVAL with a message that begins "FILE:LINE: ", -ENOMEM, those of fopen(3) and read(2).
  */

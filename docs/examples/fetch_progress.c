@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +31,7 @@ struct fetch_progress {
     size_t total;
     struct timespec start;
     /* Counted by the tasks. relaxed throughout: the bar is a picture, it orders nothing. */
-    atomic_size_t started;
+    atomic_size_t running;
     atomic_size_t done;
     atomic_size_t failed;
     pthread_t thread;
@@ -66,8 +67,7 @@ static size_t terminal_width(void)
 static void draw(struct fetch_progress *progress)
 {
     size_t total = progress->total, done = count_of(&progress->done), failed = count_of(&progress->failed);
-    size_t over = done + failed, started = count_of(&progress->started);
-    size_t running = started > over ? started - over : 0;
+    size_t over = done + failed, running = count_of(&progress->running);
     double seconds = seconds_since(&progress->start);
     double rate = seconds > 0 ? (double)over / seconds : 0;
 
@@ -107,6 +107,7 @@ static void *draw_until_ended(void *arg)
         while (!progress->ending && rc == 0)
             rc = pthread_cond_timedwait(&progress->ended, &progress->lock, &next);
     }
+    draw(progress); /* how it ended, for those who keep what was drawn */
     erase(progress);
     pthread_mutex_unlock(&progress->lock);
     return NULL;
@@ -169,13 +170,18 @@ void fetch_progress_end(struct fetch_progress *progress)
 void fetch_progress_started(struct fetch_progress *progress)
 {
     if (progress)
-        atomic_fetch_add_explicit(&progress->started, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&progress->running, 1, memory_order_relaxed);
 }
 
-void fetch_progress_finished(struct fetch_progress *progress, bool failed)
+void fetch_progress_finished(struct fetch_progress *progress, filch_state outcome)
 {
-    if (progress)
-        atomic_fetch_add_explicit(failed ? &progress->failed : &progress->done, 1, memory_order_relaxed);
+    if (!progress)
+        return;
+    atomic_fetch_sub_explicit(&progress->running, 1, memory_order_relaxed);
+    if (outcome == FILCH_DONE)
+        atomic_fetch_add_explicit(&progress->done, 1, memory_order_relaxed);
+    else if (outcome == FILCH_FAILED)
+        atomic_fetch_add_explicit(&progress->failed, 1, memory_order_relaxed);
 }
 
 void fetch_progress_hide(struct fetch_progress *progress)

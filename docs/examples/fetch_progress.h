@@ -9,17 +9,18 @@
 #ifndef FETCH_PROGRESS_H
 #define FETCH_PROGRESS_H
 
-#include <stdbool.h>
 #include <stddef.h>
+
+#include <filch/filch.h>
 
 struct fetch_progress;
 
 /* Starts to draw, with `total` GETs to do. Errors: -ENOMEM, -EAGAIN (no thread for it). */
 int fetch_progress_begin(struct fetch_progress **out, size_t total);
 
-/* A GET begins; it is over. Any thread, does not block. */
+/* A GET begins; it is over, DONE, FAILED or STOPPED, and the last counts as neither. Any thread, does not block. */
 void fetch_progress_started(struct fetch_progress *progress);
-void fetch_progress_finished(struct fetch_progress *progress, bool failed);
+void fetch_progress_finished(struct fetch_progress *progress, filch_state outcome);
 
 /* Around whatever else is written to the terminal: clears the bar, and lets it be drawn again. */
 void fetch_progress_hide(struct fetch_progress *progress);

@@ -46,12 +46,20 @@ static void stop_for(filch_task *self, const struct fetch_run *run)
         filch_stop_request_error(filch_task_stop(self), filch_task_error(self));
 }
 
+/* The state that the task will have once it has returned `error`. */
+static filch_state outcome(const filch_task *self, int error)
+{
+    if (error == 0)
+        return FILCH_DONE;
+    return error == -ECANCELED && filch_task_stopped(self) ? FILCH_STOPPED : FILCH_FAILED;
+}
+
 static int get_task(filch_task *self, void *arg)
 {
     struct fetch_get *get = arg;
     fetch_progress_started(get->run->progress);
     int error = get_with_retries(self, get);
-    fetch_progress_finished(get->run->progress, error != 0);
+    fetch_progress_finished(get->run->progress, outcome(self, error));
     if (error != 0 && error != -ECANCELED)
         stop_for(self, get->run);
     return error;
@@ -84,7 +92,7 @@ static int submit_gets(filch_task *self, const struct fetch_result *result, filc
         return 0;
     if (filch_task_stopped(self)) /* a pool that is being stopped takes nothing more */
         return -ECANCELED;
-    return filch_fail(self, error, "a GET cannot be submitted");
+    return filch_fail(self, error, "main task %s cannot submit a GET", result->input->name);
 }
 
 static void note_get(filch_future *future, const struct fetch_get **first_failed)
@@ -130,17 +138,19 @@ static const struct fetch_get *find_culprit(const filch_task *self, const struct
     return first;
 }
 
+/* The messages name the main task, because an element of a mapping is in a task without a name. */
 static int fetch_all(filch_task *self, struct fetch_result *result, filch_future **futures)
 {
+    const char *name = result->input->name;
     size_t count = result->input->url_count, submitted = 0;
     const struct fetch_get *failed = NULL;
     int submit_error = submit_gets(self, result, futures, &submitted);
     int error = collect_gets(futures, submitted, &failed);
     if (error != 0)
-        return filch_fail(self, error, "the GETs cannot be collected");
+        return filch_fail(self, error, "main task %s cannot collect its GETs", name);
     failed = find_culprit(self, result, failed);
     if (failed)
-        return filch_fail_from(self, failed->error, 0, "ended because a GET failed");
+        return filch_fail_from(self, failed->error, 0, "main task %s ended because a GET failed", name);
     if (submit_error != 0)
         return submit_error;
     for (size_t i = 0; i < count; i++)
@@ -153,7 +163,8 @@ static int run_main(filch_task *self, struct fetch_result *result)
 {
     size_t count = result->input->url_count;
     filch_future **futures = calloc(count, sizeof *futures);
-    int error = futures ? fetch_all(self, result, futures) : filch_fail(self, -ENOMEM, "no memory to begin");
+    int error = futures ? fetch_all(self, result, futures)
+                        : filch_fail(self, -ENOMEM, "main task %s cannot begin", result->input->name);
     for (size_t i = 0; futures && i < count; i++)
         filch_future_unref(futures[i]);
     free(futures);

@@ -188,6 +188,8 @@ static int errno_of(const struct transfer *transfer, CURLcode code)
     switch (code) {
     case CURLE_COULDNT_CONNECT:
         return connect_errno(transfer);
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return -EHOSTUNREACH;
     case CURLE_OPERATION_TIMEDOUT:
         return -ETIMEDOUT;
     case CURLE_RECV_ERROR:

@@ -16,7 +16,7 @@
 enum { MOST_SUBS = 100 };
 
 static const char *base_url = "https://example.com";
-static int tasks = 10, subs = 3, workers = 3, max_retries = 2;
+static int tasks = 10, subs = 3, workers = 3, max_retries = 3;
 static int64_t timeout = FILCH_SECONDS(3), interval = FILCH_SECONDS(1);
 
 static const struct flag flags[] = {

@@ -11,7 +11,7 @@ END
 [ $(($(date +%s) - start)) -lt 20 ] || fail 'the slow ones were waited for'
 
 refused='GET http://127\.0\.0\.1:[0-9]*/delay/100/refuse/me: .*(Connection refused)$'
-has "$err" '^\[broken\] ended because a GET failed (Connection refused)$'
+has "$err" '^\[broken\] main task broken ended because a GET failed (Connection refused)$'
 has "$err" "^  caused by: \[broken/1\] $refused"
 has "$err" "^filch_fetch: root cause: $refused"
 has "$out" '^failed broken: stopped, Connection refused$'

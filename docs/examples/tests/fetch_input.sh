@@ -50,3 +50,10 @@ input ':1: byte 2 is a control character' 'a\000b http://127.0.0.1/\n'
 input ':1: byte 2 is a control character' 'a\302\233 http://127.0.0.1/\n'
 input ':1: byte 4 is not UTF-8' '\303\244b\377 http://127.0.0.1/\n'
 input ':1: byte 1 is not UTF-8' '\355\240\200 http://127.0.0.1/\n'
+
+# A byte order mark is no part of the first line, and elsewhere it is text.
+input ": no main task in it" '\357\273\277'
+input ":1: main task 'b' has no URL" '\357\273\277b\n'
+input ":2: main task 'b' has no URL" '\357\273\277# urls\nb\n'
+input ":2: main task '.*b' has no URL" '# urls\n\357\273\277b\n'
+input ':1: byte 2 is not UTF-8' '\357\273\277b\377\n'

@@ -17,11 +17,13 @@ got() {
 }
 file=$(got /http_get.h 200 "$(size_of "$examples/http_get.h")")
 refused="{\"url\":\"$url/refuse/me\",\"state\":\"failed\",\"error\":\[$error\],\"tries\":1}"
-name='"b\\"\\\\eta"'
+name='b\\"\\\\eta'
+ended='{"errno":111,"meaning":"Connection refused","message":"main task '$name' ended because a GET failed"'
+ended="$ended,\"task\":\"$name\"}"
 counts='"mains":2,"done":1,"failed":1,"stopped":0,"gets":3,"answered":2,"bytes":[0-9]*'
 
 has "$out" "^{\"main\":\"alpha\",\"state\":\"done\",\"gets\":\[$file,$(got /status/404 404 14)\],\"error\":null}\$"
-has "$out" "^{\"main\":$name,\"state\":\"failed\",\"gets\":\[$refused\],\"error\":\[$error,$error\]}\$"
+has "$out" "^{\"main\":\"$name\",\"state\":\"failed\",\"gets\":\[$refused\],\"error\":\[$ended,$error\]}\$"
 has "$out" "^{\"summary\":{$counts,$seconds,\"interrupted\":false,\"root_cause\":null}}\$"
 count "$out" . 3
 

@@ -21,6 +21,13 @@ echo 'broken /refuse/me' >>"$scratch/urls"
 run_demo 1 --ordered <"$scratch/urls"
 has "$out" '^failed broken: Connection refused$'
 has "$err" '^filch_fetch: root cause: GET http://127\.0\.0\.1:[0-9]*/refuse/me: .*(Connection refused)$'
+
+# The chain names the main task, though the element of a mapping has no name.
+has "$err" '^main task broken ended because a GET failed (Connection refused)$'
+has "$err" '^  caused by: \[broken/0\] GET http://.*/refuse/me: .*(Connection refused)$'
+run_demo 1 --ordered --json <"$scratch/urls"
+has "$out" '"message":"main task broken ended because a GET failed"'
+
 run_demo 1 --ordered --keep-going <"$scratch/urls"
 [ "$(names)" = 'slow medium fast ' ] || fail 'not in input order'
 has "$out" '^3 of 4 main tasks done, 1 failed, 0 stopped; 3 of 4 GETs answered'

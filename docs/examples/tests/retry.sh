@@ -34,6 +34,9 @@ for how in refuse reset; do
     done
 done
 
+run 1 retry --base-url "$url" --interval 0.01
+line "$err" 1 "^\[task2/1\] GET $url/task2/1 failed after 3 attempts "
+
 # A server that comes back in time is no failure. The first attempt must fail before it is started again.
 port=${url##*:}
 stop_serving
