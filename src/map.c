@@ -93,8 +93,8 @@ static size_t default_chunk(const filch_pool *pool, size_t n)
     return chunk ? chunk : 1;
 }
 
-int filch_mapping_begin(filch_mapping **out, filch_pool *pool, filch_map_fn *fn, void *arg, const void *in,
-                        size_t in_size, void *results, size_t out_size, size_t n, const filch_map_options *options)
+int filch_mapping_begin(filch_mapping **mapping, filch_pool *pool, filch_map_fn *fn, void *arg, const void *in,
+                        size_t in_size, void *out, size_t out_size, size_t n, const filch_map_options *options)
 {
     filch_map_options chosen = FILCH_MAP_OPTIONS;
     int rc = filchi_options_copy(&chosen, sizeof chosen, options);
@@ -106,27 +106,27 @@ int filch_mapping_begin(filch_mapping **out, filch_pool *pool, filch_map_fn *fn,
     size_t n_chunks = n / chunk_size + (n % chunk_size != 0);
     if (n_chunks > (SIZE_MAX / 2) / sizeof(struct chunk))
         return -ENOMEM;
-    filch_mapping *mapping = filchi_os_alloc(sizeof *mapping + n_chunks * sizeof mapping->chunks[0]);
-    if (!mapping)
+    filch_mapping *made = filchi_os_alloc(sizeof *made + n_chunks * sizeof made->chunks[0]);
+    if (!made)
         return -ENOMEM;
-    mapping->fn = fn;
-    mapping->arg = arg;
-    mapping->in = in;
-    mapping->out = results;
-    mapping->in_size = in_size;
-    mapping->out_size = out_size;
-    mapping->n = n;
-    mapping->chunk_size = chunk_size;
-    mapping->n_chunks = n_chunks;
-    mapping->deadline = filchi_os_deadline(chosen.timeout_ns);
-    atomic_init(&mapping->failed, SIZE_MAX);
+    made->fn = fn;
+    made->arg = arg;
+    made->in = in;
+    made->out = out;
+    made->in_size = in_size;
+    made->out_size = out_size;
+    made->n = n;
+    made->chunk_size = chunk_size;
+    made->n_chunks = n_chunks;
+    made->deadline = filchi_os_deadline(chosen.timeout_ns);
+    atomic_init(&made->failed, SIZE_MAX);
     for (size_t i = 0; i < n_chunks && !rc; i++)
-        rc = submit_chunk(pool, mapping, i, &chosen);
+        rc = submit_chunk(pool, made, i, &chosen);
     if (rc) {
-        filch_mapping_end(mapping);
+        filch_mapping_end(made);
         return rc;
     }
-    *out = mapping;
+    *mapping = made;
     return 0;
 }
 

@@ -23,7 +23,7 @@
  * 3. Nested: a task may submit sub tasks to its own pool and wait for them, whatever the number of workers.
  * 4. Stopping: filch_stop, filch_future_cancel(), filch_pool_shutdown(), filch_guard_begin() for Ctrl-C.
  *
- * Conventions. A function that can fail returns 0 or a negative errno value; its outputs come last and
+ * Conventions. A function that can fail returns 0 or a negative errno value; its outputs are called out and
  * are untouched on failure. Times are int64_t nanoseconds; a timeout that is negative (FILCH_FOREVER) never
  * ends, 0 polls. Deadlines use CLOCK_MONOTONIC. A structure named *_options carries its own size: start
  * from its initialiser (FILCH_POOL_OPTIONS and so on). "Any thread" includes tasks of this or of another
