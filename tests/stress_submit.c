@@ -269,7 +269,8 @@ static void act_on_other(uint64_t *random)
         filch_future *twice[2] = { future, future };
         int rc = filch_wait(twice, 2, (filch_wait_mode)stress_below(random, 3), FILCH_US(stress_below(random, 50)),
                             &done);
-        CHECK(rc == -ETIMEDOUT ? done == 0 || done == 2 : rc == 0 && done == 2);
+        /* After a timeout it may become final between the two looks at it. */
+        CHECK(rc == -ETIMEDOUT ? done <= 2 : rc == 0 && done == 2);
     }
     }
     filch_future_unref(future);
