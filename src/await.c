@@ -40,12 +40,10 @@ static bool disarm(struct filchi_await *await)
     return true;
 }
 
-void filchi_await_begin(struct filchi_await *await, struct filchi_parker *parker, int64_t deadline, bool heed)
+/* What ends the wait: the stop of the task, or an interrupt of the thread. */
+static void heed_stop(struct filchi_await *await)
 {
-    struct filchi_thread *thread = filchi_thread_here;
-    *await = (struct filchi_await) { .thread = thread, .parker = parker, .deadline = deadline };
-    if (!heed)
-        return;
+    const struct filchi_thread *thread = filchi_thread_here;
     if (thread && thread->frame) {
         await->stop = filchi_future_stop(thread->frame->task);
         await->stop_rc = -ECANCELED;
@@ -53,6 +51,27 @@ void filchi_await_begin(struct filchi_await *await, struct filchi_parker *parker
         await->stop = filchi_interrupt_here;
         await->stop_rc = -EINTR;
     }
+}
+
+void filchi_await_begin(struct filchi_await *await, struct filchi_parker *parker, int64_t deadline, bool heed)
+{
+    struct filchi_thread *thread = filchi_thread_here;
+    *await = (struct filchi_await) { .thread = thread, .parker = parker, .deadline = deadline };
+    atomic_init(&await->stop_left, 0);
+    if (heed)
+        heed_stop(await);
+    if (!thread || !thread->regions)
+        return;
+    await->regions = thread->regions;
+    thread->regions = 0;
+    filchi_handoff_end_region(thread);
+}
+
+void filchi_await_begin_sleep(struct filchi_await *await, struct filchi_parker *parker, int64_t deadline)
+{
+    *await = (struct filchi_await) { .parker = parker, .deadline = deadline, .spun = true };
+    atomic_init(&await->stop_left, 0);
+    heed_stop(await);
 }
 
 /* Whether this much deeper in the stack is fine, or just so when no thread is left to take over. */
@@ -130,6 +149,10 @@ uint32_t filchi_await_end(struct filchi_await *await)
         await->due++;
     if (disarm(await))
         await->due++;
+    if (await->regions) {
+        await->thread->regions = await->regions;
+        filchi_handoff_begin_region(await->thread);
+    }
     return await->due;
 }
 

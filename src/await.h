@@ -33,6 +33,7 @@ struct filchi_await {
     bool blocked; /* the thread gave its worker away */
     bool poked;   /* given a worker to run what has not started, and has not yet */
     bool spun;
+    unsigned regions;           /* blocking regions of the task that are suspended for the wait */
     uint32_t due;               /* signals to the parker that came, or will, on account of this frame */
     _Atomic uint32_t stop_left; /* 1: the stop has signalled us and will not touch the frame again */
     struct filchi_waiter stop_waiter;
@@ -40,6 +41,8 @@ struct filchi_await {
 
 /* heed: a stop of the task, or an interrupt of the thread, ends the wait. */
 void filchi_await_begin(struct filchi_await *await, struct filchi_parker *parker, int64_t deadline, bool heed);
+/* The same for a wait that keeps the worker, or the blocking region; it heeds. */
+void filchi_await_begin_sleep(struct filchi_await *await, struct filchi_parker *parker, int64_t deadline);
 enum filchi_await_run {
     FILCHI_AWAIT_RAN,     /* it ran here and is final */
     FILCHI_AWAIT_LEFT,    /* it has not started, and a thread of our pool must start it */

@@ -22,6 +22,8 @@ static struct filchi_thread_list *list_of(struct filchi_handoff *handoff, enum f
         return &handoff->resumable;
     case FILCHI_BLOCKED:
         return &handoff->blocked;
+    case FILCHI_IN_REGION:
+        return &handoff->in_region;
     case FILCHI_NOWHERE:
         break;
     }
@@ -361,19 +363,15 @@ bool filchi_handoff_yield(struct filchi_thread *thread)
 
 /* ---- Waiting inside a task ---- */
 
-void filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, uint32_t seen, bool stalled,
-                          bool pokable)
+/* Gives the worker away and goes to that place; somebody is woken for the work there is. */
+static void leave_worker(struct filchi_thread *thread, enum filchi_place place)
 {
     filch_pool *pool = thread->pool;
     struct filchi_handoff *handoff = &pool->handoff;
     pthread_mutex_lock(&handoff->lock);
     filchi_counter_add(&thread->worker->handoffs, 1);
     struct filchi_thread *next = release_worker(thread); /* S1 */
-    thread->sleeping_on = parker;
-    thread->seen = seen;
-    thread->stalled = stalled;
-    thread->pokable = pokable;
-    enter(handoff, thread, FILCHI_BLOCKED);
+    enter(handoff, thread, place);
     pthread_mutex_unlock(&handoff->lock);
     if (next) {
         filchi_parker_signal(&next->parker);
@@ -382,6 +380,26 @@ void filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *pa
     filchi_idle_look_again();          /* S2 */
     if (filchi_handoff_any_work(pool)) /* S3 */
         filchi_handoff_notify(pool);
+}
+
+void filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, uint32_t seen, bool stalled,
+                          bool pokable)
+{
+    thread->sleeping_on = parker; /* nobody looks at these before it is in the list */
+    thread->seen = seen;
+    thread->stalled = stalled;
+    thread->pokable = pokable;
+    leave_worker(thread, FILCHI_BLOCKED);
+}
+
+void filchi_handoff_begin_region(struct filchi_thread *thread)
+{
+    leave_worker(thread, FILCHI_IN_REGION);
+}
+
+void filchi_handoff_end_region(struct filchi_thread *thread)
+{
+    filchi_handoff_unblock(thread);
 }
 
 void filchi_handoff_block_on(struct filchi_thread *thread, uint32_t seen)

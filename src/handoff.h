@@ -51,6 +51,10 @@ enum filchi_poke filchi_handoff_poked(struct filchi_thread *thread);
  * filchi_handoff_poked(). */
 bool filchi_handoff_unblock(struct filchi_thread *thread);
 
+/* A holder about to block outside of filch: gives its worker up; and the end, which takes one again. */
+void filchi_handoff_begin_region(struct filchi_thread *thread);
+void filchi_handoff_end_region(struct filchi_thread *thread);
+
 /* Whether a thread could be had to take over a worker. A hint. */
 bool filchi_handoff_at_cap(filch_pool *pool);
 /* Anyone: threads with nothing to do end from now on. */

@@ -28,10 +28,11 @@ static int copy_long_name(const char *name, char **out)
 }
 
 /* The stop as the future will hold it: the pool's own is not counted. */
-static uintptr_t hold_stop(filch_pool *pool, const struct filchi_thread *inside, filch_stop *stop)
+static uintptr_t hold_stop(filch_pool *pool, filch_stop *stop)
 {
-    if (!stop && inside && inside->frame)
-        stop = filchi_future_stop(inside->frame->task);
+    const struct filchi_thread *thread = filchi_thread_here;
+    if (!stop && thread && thread->pool == pool && thread->frame)
+        stop = filchi_future_stop(thread->frame->task);
     if (!stop || stop == pool->stop)
         return (uintptr_t)pool->stop;
     return (uintptr_t)filch_stop_ref(stop) | FILCHI_STOP_OWNED;
@@ -64,10 +65,12 @@ static filch_future *accept_outside(filch_pool *pool, int *rc)
     static _Thread_local char here; /* its address tells threads apart */
     struct filchi_shard *shard = &pool->shards[((uintptr_t)&here >> 12) * 0x9E3779B9u >> 8 & (FILCHI_SHARDS - 1)];
     filch_future *future = NULL;
+    /* From a blocking region of one of its tasks: as from the task. */
+    uint32_t refuse = filchi_thread_here && filchi_thread_here->pool == pool ? FILCHI_CANCEL : FILCHI_CLOSED;
     *rc = -ESHUTDOWN;
     pthread_mutex_lock(&shard->lock);
     /* relaxed: filch_pool_shutdown() takes every shard's lock after it has closed the pool. */
-    if (!atomic_load_explicit(&pool->closing, memory_order_relaxed)) {
+    if (!(atomic_load_explicit(&pool->closing, memory_order_relaxed) & refuse)) {
         future = filchi_slab_alloc(&shard->slab);
         *rc = future ? 0 : -ENOMEM;
         shard->submitted += future != NULL;
@@ -101,7 +104,7 @@ int filch_submit_with(filch_pool *pool, filch_fn *fn, void *arg, const filch_tas
         return rc;
     if (!pool || !fn)
         return -EINVAL;
-    struct filchi_thread *inside = filchi_thread_here;
+    struct filchi_thread *inside = filchi_worker_holder();
     if (inside && inside->pool != pool)
         inside = NULL;
     if (!inside && (rc = check_outside(pool)))
@@ -116,7 +119,7 @@ int filch_submit_with(filch_pool *pool, filch_fn *fn, void *arg, const filch_tas
         return rc;
     }
     filchi_future_init(future, fn, arg, out ? 1 : 0);
-    future->stop = hold_stop(pool, inside, chosen.stop);
+    future->stop = hold_stop(pool, chosen.stop);
     if (chosen.name || chosen.arg_dtor)
         filchi_future_init_cold(future, chosen.name ? own_name(future, chosen.name, long_name) : NULL,
                                 chosen.arg_dtor);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a task function does with its own task: results, errors, stop. */
 #include "error.h"
-#include "worker.h"
+#include "handoff.h"
 
 #include <errno.h>
 
@@ -25,6 +25,22 @@ filch_pool *filch_task_pool(const filch_task *self)
 {
     (void)self; /* it runs on this thread */
     return filchi_thread_here->pool;
+}
+
+void filch_blocking_begin(filch_task *self)
+{
+    (void)self; /* it runs on this thread */
+    struct filchi_thread *thread = filchi_thread_here;
+    if (thread->regions++ == 0)
+        filchi_handoff_begin_region(thread);
+}
+
+void filch_blocking_end(filch_task *self)
+{
+    (void)self;
+    struct filchi_thread *thread = filchi_thread_here;
+    if (thread->regions && --thread->regions == 0)
+        filchi_handoff_end_region(thread);
 }
 
 static void set_result(filch_task *self, void *result, void (*dtor)(void *))

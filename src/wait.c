@@ -107,9 +107,7 @@ int filch_sleep(int64_t duration_ns)
     struct filchi_parker parker;
     struct filchi_await await;
     filchi_parker_init(&parker);
-    filchi_await_begin(&await, &parker, filchi_os_deadline(duration_ns), true);
-    await.thread = NULL; /* a sleeping task keeps its worker */
-    await.spun = true;
+    filchi_await_begin_sleep(&await, &parker, filchi_os_deadline(duration_ns));
     int rc;
     do
         rc = filchi_await_pause(&await, filchi_parker_count(&parker), false);

@@ -210,6 +210,8 @@ static void execute(struct filchi_thread *thread, filch_future *future)
     if (name)
         set_label(thread, name);
     int rc = future->fn(future, future->arg);
+    while (thread->regions) /* it returned inside one */
+        filch_blocking_end(future);
     thread->frame = frame.below;
     if (name)
         set_label(thread, frame.below ? filch_future_name(frame.below->task) : NULL);

@@ -65,7 +65,7 @@ struct filchi_label {
     _Atomic uint64_t text[FILCHI_LABEL_WORDS];
 };
 
-enum filchi_place { FILCHI_NOWHERE, FILCHI_SPARE, FILCHI_RESUMABLE, FILCHI_BLOCKED };
+enum filchi_place { FILCHI_NOWHERE, FILCHI_SPARE, FILCHI_RESUMABLE, FILCHI_BLOCKED, FILCHI_IN_REGION };
 
 struct filchi_thread {
     filch_pool *pool;             /* constant */
@@ -73,6 +73,7 @@ struct filchi_thread {
     struct filchi_frame *frame;   /* own: innermost task */
     bool searching;               /* own, or the giver: counted in the idle word */
     bool outside;                 /* own: the task found last came from outside */
+    unsigned regions;             /* own: blocking regions it is in; the worker is given away meanwhile */
     uint64_t awaits;              /* own: waits so far, to tell leaves from mains */
     uintptr_t stack_low;          /* own: 0 if unknown, then nothing runs in place */
     size_t stack_reserve;         /* own: what must be left below a task that is run in place, bytes */
@@ -105,6 +106,7 @@ struct filchi_handoff {
     struct filchi_thread_list spare;     /* threads with nothing to do, last in first out */
     struct filchi_thread_list resumable; /* threads whose wait is over, first in first out */
     struct filchi_thread_list blocked;   /* threads that wait inside a task */
+    struct filchi_thread_list in_region; /* threads in a blocking region, which will end by itself */
     struct filchi_thread *all;
     unsigned started; /* for names */
     unsigned peak;
@@ -152,6 +154,13 @@ extern _Thread_local struct filchi_thread *filchi_thread_here;
 
 /* What a thread of the pool does. arg: its filchi_thread, holding a worker. */
 void *filchi_worker_main(void *arg);
+
+/* The thread, if it is a pool's and holds a worker. */
+static inline struct filchi_thread *filchi_worker_holder(void)
+{
+    struct filchi_thread *thread = filchi_thread_here;
+    return thread && !thread->regions ? thread : NULL;
+}
 
 /* T's own: claims a task of this pool that has not started and runs it here; false if it cannot be had. */
 bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *future);

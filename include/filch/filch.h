@@ -56,21 +56,15 @@
 extern "C" {
 #endif
 
-/* A pool of workers that run tasks. */
-typedef struct filch_pool filch_pool;
-/* A task and its future are one object. Inside the task function it is called task, outside future. */
+/* A task and its future are one object: inside the task function it is called task, outside future. */
 typedef struct filch_future filch_future;
 typedef struct filch_future filch_task;
-/* An immutable, reference-counted error: code, message, task name, cause. */
-typedef struct filch_error filch_error;
-/* A stop flag with a first-wins reason, in a tree: a stopped parent stops its children, not the reverse. */
-typedef struct filch_stop filch_stop;
-/* An iterator over futures in completion order. */
-typedef struct filch_completed filch_completed;
-/* An iterator over the results of a map in input order. */
-typedef struct filch_mapping filch_mapping;
-/* An interrupt guard. */
-typedef struct filch_guard filch_guard;
+typedef struct filch_pool filch_pool;   /* workers that run tasks */
+typedef struct filch_error filch_error; /* immutable, counted references: code, message, task name, cause */
+typedef struct filch_stop filch_stop;   /* a flag with a first-wins reason, in a tree, parents stop children */
+typedef struct filch_completed filch_completed; /* an iterator over futures in completion order */
+typedef struct filch_mapping filch_mapping;     /* an iterator over the results of a map in input order */
+typedef struct filch_guard filch_guard;         /* an interrupt guard */
 
 #define FILCH_FOREVER INT64_C(-1)
 /* Whole units only: 1500 ms, not 1.5 s. */
@@ -234,12 +228,21 @@ FILCH_API int filch_fail_from(filch_task *self, const filch_error *cause, int co
 FILCH_API const filch_error *filch_task_error(const filch_task *self);
 
 /*
- * Sleeps. A sleeping task keeps its worker, as any call that blocks does.
+ * Sleeps. A sleeping task keeps its worker, as any call that blocks does outside of a blocking region.
  * Returns 0 after the whole time, -ECANCELED as soon as the task's stop is requested, and outside of tasks -EINTR
  * as soon as this thread's interrupt guard has fired.
  * Context: any thread; blocks.
  */
 FILCH_API int filch_sleep(int64_t duration_ns);
+
+/*
+ * Marks a call that blocks, outside of filch: the task's worker goes to another task meanwhile, on a spare
+ * thread, and the end takes one again, waiting for it if need be. Unmarked, such a call occupies the worker.
+ * Regions nest; a task that returns inside one has ended it; waits for futures suspend it.
+ * Context: inside the task function of `self`; the end may block.
+ */
+FILCH_API void filch_blocking_begin(filch_task *self);
+FILCH_API void filch_blocking_end(filch_task *self);
 
 /* ---- Futures --------------------------------------------------------------------------------------- */
 
@@ -253,8 +256,7 @@ typedef enum filch_state {
     FILCH_STOPPED = 6     /* final: its stop was requested, before it started or while it ran */
 } filch_state;
 
-/* "pending", "running" and so on. */
-FILCH_API const char *filch_state_name(filch_state state);
+FILCH_API const char *filch_state_name(filch_state state); /* "pending", "running" and so on */
 
 /*
  * One more reference; returns `future`. Every call on a future needs a reference that lasts until it returns, the
@@ -451,11 +453,9 @@ FILCH_API int filch_stop_fd(filch_stop *stop, int *out);
 FILCH_API filch_error *filch_error_create(int code, const char *format, ...) FILCH_PRINTF(2, 3);
 FILCH_API filch_error *filch_error_create_from(const filch_error *cause, int code, const char *format, ...)
     FILCH_PRINTF(3, 4);
-/* One more reference; returns `error`, NULL for NULL. */
-FILCH_API filch_error *filch_error_ref(const filch_error *error);
+FILCH_API filch_error *filch_error_ref(const filch_error *error); /* returns `error`; NULL is allowed */
 FILCH_API void filch_error_unref(filch_error *error);
-/* The negative code. */
-FILCH_API int filch_error_code(const filch_error *error);
+FILCH_API int filch_error_code(const filch_error *error); /* negative */
 FILCH_API const char *filch_error_message(const filch_error *error);
 /* The name of the task that failed, or NULL. */
 FILCH_API const char *filch_error_task(const filch_error *error);

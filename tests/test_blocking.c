@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* Blocking regions: the worker goes to other tasks meanwhile. */
+#include "support.h"
+
+SUITE(blocking);
+
+enum { TASKS = 40 };
+
+struct room {
+    struct event entered, go;
+    _Atomic int running, at_once;
+    bool marked;
+};
+
+static void count_in(struct room *room)
+{
+    int now = atomic_fetch_add(&room->running, 1) + 1;
+    int most = atomic_load(&room->at_once);
+    while (now > most && !atomic_compare_exchange_weak(&room->at_once, &most, now))
+        continue;
+}
+
+/* Blocks until it may go on; counted as running but in the region. */
+static int visit(filch_task *self, void *arg)
+{
+    struct room *room = arg;
+    pthread_t thread = pthread_self();
+    count_in(room);
+    atomic_fetch_sub(&room->running, 1);
+    if (room->marked)
+        filch_blocking_begin(self);
+    event_signal(&room->entered);
+    event_await(&room->go);
+    if (room->marked)
+        filch_blocking_end(self);
+    count_in(room);
+    for (int i = 0; i < 100; i++)
+        sched_yield();
+    atomic_fetch_sub(&room->running, 1);
+    must(pthread_equal(thread, pthread_self()));
+    return 0;
+}
+
+static filch_pool *pool_with_spares(unsigned workers, unsigned spare_threads)
+{
+    filch_pool_options options = FILCH_POOL_OPTIONS;
+    filch_pool *pool;
+    options.workers = workers;
+    options.spare_threads = spare_threads;
+    options.no_spare_threads = spare_threads == 0;
+    must(filch_pool_create(&pool, &options) == 0);
+    return pool;
+}
+
+static void visit_all(filch_pool *pool, struct room *room, unsigned at_once)
+{
+    filch_future *futures[TASKS];
+    for (int i = 0; i < TASKS; i++)
+        futures[i] = submit(pool, visit, room);
+    event_await_count(&room->entered, at_once);
+    event_signal(&room->go);
+    cr_assert_eq(filch_wait(futures, TASKS, FILCH_ALL, FILCH_FOREVER, NULL), 0);
+    unref_all(futures, TASKS);
+}
+
+Test(blocking, with_one_worker_all_tasks_block_at_once_and_one_goes_on_at_a_time)
+{
+    filch_pool *pool = pool_with_spares(1, TASKS);
+    struct room room = { EVENT, EVENT, .marked = true };
+    visit_all(pool, &room, TASKS);
+    cr_assert_eq(atomic_load(&room.at_once), 1);
+    filch_pool_destroy(pool);
+}
+
+Test(blocking, unmarked_they_occupy_their_workers)
+{
+    filch_pool *pool = pool_with_spares(2, TASKS);
+    struct room room = { EVENT, EVENT, .marked = false };
+    visit_all(pool, &room, 2);
+    cr_assert_leq(stats_of(pool).threads_peak, 2);
+    filch_pool_destroy(pool);
+}
+
+Test(blocking, no_more_than_the_spare_threads_are_added)
+{
+    filch_pool *pool = pool_with_spares(1, 4);
+    struct room room = { EVENT, EVENT, .marked = true };
+    visit_all(pool, &room, 5);
+    cr_assert_eq(stats_of(pool).threads_peak, 5);
+    filch_pool_destroy(pool);
+}
+
+Test(blocking, without_spare_threads_the_worker_waits_for_the_region_to_end)
+{
+    filch_pool *pool = pool_with_spares(1, 0);
+    struct room room = { EVENT, EVENT, .marked = true };
+    visit_all(pool, &room, 1);
+    cr_assert_eq(stats_of(pool).threads_peak, 1);
+    filch_pool_destroy(pool);
+}
+
+static int do_nothing_in_time(filch_task *self, void *arg)
+{
+    (void)self;
+    (void)arg;
+    return 0;
+}
+
+/* Submits and waits inside the region, nests it, and returns inside it. */
+static int use_filch_in_a_region(filch_task *self, void *arg)
+{
+    (void)arg;
+    filch_blocking_begin(self);
+    filch_blocking_begin(self);
+    filch_blocking_end(self);
+    filch_future *subs[3];
+    for (int i = 0; i < 3; i++) {
+        subs[i] = submit(filch_task_pool(self), do_nothing_in_time, NULL);
+        must(filch_future_wait(subs[i], FILCH_FOREVER) == 0);
+    }
+    must(filch_wait(subs, 3, FILCH_FIRST_COMPLETED, FILCH_FOREVER, NULL) == 0);
+    unref_all(subs, 3);
+    return 0;
+}
+
+Test(blocking, a_region_may_submit_and_wait_and_need_not_be_ended)
+{
+    filch_pool *pool = pool_with_spares(1, 8);
+    filch_future *futures[TASKS];
+    for (int i = 0; i < TASKS; i++)
+        futures[i] = submit(pool, use_filch_in_a_region, NULL);
+    cr_assert_eq(filch_wait(futures, TASKS, FILCH_ALL, FILCH_FOREVER, NULL), 0);
+    for (int i = 0; i < TASKS; i++)
+        cr_assert_eq(filch_future_state(futures[i]), FILCH_DONE);
+    unref_all(futures, TASKS);
+    filch_pool_destroy(pool);
+}
+
+static int sleep_in_a_region(filch_task *self, void *arg)
+{
+    event_signal(arg);
+    filch_blocking_begin(self);
+    int rc = filch_sleep(FILCH_SECONDS(3600));
+    filch_blocking_end(self);
+    must(filch_task_stopped(self));
+    return rc;
+}
+
+Test(blocking, a_stop_ends_a_sleep_inside_a_region)
+{
+    filch_pool *pool = pool_with_spares(1, 1);
+    struct event started = EVENT;
+    filch_future *future = submit(pool, sleep_in_a_region, &started);
+    event_await(&started);
+    filch_stop_request(filch_pool_stop(pool), 0);
+    cr_assert_eq(filch_future_result(future, FILCH_FOREVER, NULL), -ECANCELED);
+    cr_assert_eq(filch_future_state(future), FILCH_STOPPED);
+    filch_future_unref(future);
+    filch_pool_destroy(pool);
+}
+
+/* The figures of the guide: 1000 tasks of 20 ms on 2 workers would take 10 s without. */
+static int nap(filch_task *self, void *arg)
+{
+    (void)arg;
+    struct timespec time = { .tv_nsec = 20000000 };
+    filch_blocking_begin(self);
+    nanosleep(&time, NULL);
+    filch_blocking_end(self);
+    return 0;
+}
+
+Test(blocking, a_thousand_naps_take_a_fraction_of_their_sum)
+{
+    enum { NAPS = 1000 };
+    filch_pool *pool = pool_with_spares(2, 512);
+    static filch_future *futures[NAPS];
+    int64_t begun = clock_ns(CLOCK_MONOTONIC);
+    for (int i = 0; i < NAPS; i++)
+        futures[i] = submit(pool, nap, NULL);
+    cr_assert_eq(filch_wait(futures, NAPS, FILCH_ALL, FILCH_FOREVER, NULL), 0);
+    cr_assert_lt(clock_ns(CLOCK_MONOTONIC) - begun, FILCH_SECONDS(5), "half of the 10 s at the very least");
+    unref_all(futures, NAPS);
+    filch_pool_destroy(pool);
+}
