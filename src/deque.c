@@ -105,7 +105,7 @@ void *filchi_deque_pop(struct filchi_deque *deque)
                                                      memory_order_relaxed))
             item = NULL;
     }
-    /* release D1: as above. */
+    /* release D1: pairs with acquire D1 in filchi_deque_steal(), as in push. */
     atomic_store_explicit(&deque->bottom, bottom + 1, memory_order_release);
     return item;
 }

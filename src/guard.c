@@ -35,7 +35,7 @@ static void on_interrupt(int signal)
     int saved = errno;
     /* seq_cst G1 vs G1 in filch_guard_end(): either we see no guard, or it sees us and waits. */
     atomic_fetch_add_explicit(&handlers, 1, memory_order_seq_cst);
-    filch_guard *guard = atomic_load_explicit(&active, memory_order_seq_cst); /* seq_cst G1. */
+    filch_guard *guard = atomic_load_explicit(&active, memory_order_seq_cst); /* seq_cst G1 vs the same. */
     if (guard && filch_stop_request(guard->interrupted, -EINTR))
         filch_stop_request(guard->stop, -EINTR);
     else if (guard)

@@ -100,7 +100,8 @@ static inline enum filchi_mpsc_pop filchi_mpsc_pop(struct filchi_mpsc *queue, st
         return atomic_load_explicit(&queue->tail, memory_order_relaxed) == &queue->head ? FILCHI_MPSC_EMPTY
                                                                                         : FILCHI_MPSC_BUSY;
     *out = first;
-    struct filchi_mpsc_node *second = atomic_load_explicit(&first->next, memory_order_acquire); /* acquire M2. */
+    /* acquire M2: pairs with release M2 in push. */
+    struct filchi_mpsc_node *second = atomic_load_explicit(&first->next, memory_order_acquire);
     if (!second) {
         /* The dummy is unlinked before it becomes the tail again, so that a push after that finds it clean. */
         atomic_store_explicit(&queue->head.next, NULL, memory_order_relaxed); /* relaxed: M1 below publishes it. */
@@ -109,7 +110,8 @@ static inline enum filchi_mpsc_pop filchi_mpsc_pop(struct filchi_mpsc *queue, st
         if (atomic_compare_exchange_strong_explicit(&queue->tail, &expected, &queue->head, memory_order_acq_rel,
                                                     memory_order_relaxed))
             return FILCHI_MPSC_LAST;
-        second = atomic_load_explicit(&first->next, memory_order_acquire); /* acquire M2. */
+        /* acquire M2: pairs with release M2 in push. */
+        second = atomic_load_explicit(&first->next, memory_order_acquire);
         if (!second) {
             atomic_store_explicit(&queue->head.next, first, memory_order_relaxed); /* relaxed: consumer's own. */
             return FILCHI_MPSC_BUSY;

@@ -54,7 +54,7 @@ static inline int filchi_parker_wait(struct filchi_parker *parker, uint32_t seen
             break;
         rc = filchi_os_futex_wait(&parker->word, word | FILCHI_PARKER_ASLEEP, deadline);
     }
-    /* acquire K1: as above; a signal that came with the timeout counts. */
+    /* acquire K1: pairs with release K1, as above; a signal that came with the timeout counts. */
     uint32_t word = atomic_fetch_and_explicit(&parker->word, ~FILCHI_PARKER_ASLEEP, memory_order_acquire);
     return word / FILCHI_PARKER_ONE != seen ? 0 : rc;
 }

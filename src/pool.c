@@ -196,7 +196,8 @@ static int await_drained(filch_pool *pool, int64_t deadline)
     /* acquire C3: pairs with release C3 in filchi_worker_check_drained(). */
     while (!atomic_load_explicit(&pool->drained, memory_order_acquire) && !filchi_worker_check_drained(pool) && !rc)
         rc = filchi_os_futex_wait(&pool->drained, 0, deadline);
-    return atomic_load_explicit(&pool->drained, memory_order_acquire) ? 0 : rc; /* acquire C3. */
+    /* acquire C3: pairs with release C3, as above. */
+    return atomic_load_explicit(&pool->drained, memory_order_acquire) ? 0 : rc;
 }
 
 static void close_pool(filch_pool *pool, uint32_t how)

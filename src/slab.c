@@ -168,7 +168,8 @@ void filchi_slab_free(void *object, struct filchi_slab *mine)
             return;
         }
         memcpy(object, &top, sizeof top);
-        /* release L1: pairs with the exchanges in filchi_slab_alloc() and _home_close(); acquire L1: as above. */
+        /* release L1: pairs with the exchanges in filchi_slab_alloc() and _home_close();
+         * acquire L1: pairs with the latter, as above. */
     } while (!atomic_compare_exchange_weak_explicit(&returns->top, &top, object, memory_order_release,
                                                     memory_order_acquire));
 }

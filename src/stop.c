@@ -37,7 +37,8 @@ static bool set_reason(filch_stop *stop, uintptr_t reason)
 /* Takes over the parent's reason. Async-signal-safe: a reference is one addition. */
 static void inherit(filch_stop *stop)
 {
-    uintptr_t reason = atomic_load_explicit(&stop->parent->reason, memory_order_acquire); /* acquire Q1. */
+    /* acquire Q1: pairs with release Q1 in set_reason(). */
+    uintptr_t reason = atomic_load_explicit(&stop->parent->reason, memory_order_acquire);
     if (is_error(reason))
         filch_error_ref((filch_error *)reason);
     if (!set_reason(stop, reason) && is_error(reason))

@@ -103,7 +103,8 @@ static bool unlink(struct filchi_waitlist *list, struct filchi_waiter *waiter)
     uintptr_t word = atomic_load_explicit(&list->word, memory_order_acquire);
     while (first(word) == waiter) {
         uintptr_t next = (uintptr_t)waiter->in.next | (word & ~FILCHI_WORD_LIST);
-        /* acquire W2: as above, also on failure; release W3: pairs with the next removal's acquire. */
+        /* acquire W2: pairs with release W2, as above, also on failure; release W3: pairs with the next
+         * removal's acquire. */
         if (atomic_compare_exchange_weak_explicit(&list->word, &word, next, memory_order_acq_rel,
                                                   memory_order_acquire))
             return true;

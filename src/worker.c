@@ -326,7 +326,7 @@ uint64_t filchi_worker_unfinished(filch_pool *pool)
     /* Finished first, then submitted: what is counted as finished is then counted as submitted too, so
      * equality means that at the moment between the two everything was finished. */
     uint64_t finished =
-        atomic_load_explicit(&pool->reaped, memory_order_acquire); /* acquire C2: with release C2. */
+        atomic_load_explicit(&pool->reaped, memory_order_acquire); /* acquire C2: pairs with release C2. */
     for (unsigned i = 0; i < pool->n_workers; i++)
         finished += filchi_counter_get(&pool->workers[i].finished);
     uint64_t submitted = 0;
