@@ -24,23 +24,22 @@ void filchi_future_init(filch_future *future, filch_fn *fn, void *arg, uint32_t 
     atomic_init(&future->mark, 0);
 }
 
-static void use_cold(filch_future *future)
-{
-    /* relaxed: read by who frees it, after everybody who held it let go. */
-    atomic_store_explicit(&future->cold, 1, memory_order_relaxed);
-}
-
 void filchi_future_init_cold(filch_future *future, const char *name, void (*arg_dtor)(void *))
 {
-    use_cold(future);
+    filchi_future_use_cold(future);
     future->name = name;
     future->arg_dtor = arg_dtor;
 }
 
+/* Who cancels it drops its stop, when the object may be gone. NULL: the pool's, which is not counted. */
+static filch_stop *owned_stop(const filch_future *future)
+{
+    return future->stop & FILCHI_STOP_OWNED ? filchi_future_stop(future) : NULL;
+}
+
 static void drop_stop(filch_future *future)
 {
-    if (future->stop & FILCHI_STOP_OWNED)
-        filch_stop_unref(filchi_future_stop(future));
+    filch_stop_unref(owned_stop(future));
 }
 
 /* Line 1 goes back to zero, as free objects must be. */
@@ -143,12 +142,6 @@ static bool finish(filch_future *future, filch_state from, filch_state to)
     if (old & FILCHI_WORD_ORPHAN)
         destroy(future);
     return true;
-}
-
-/* Who cancels it drops its stop, when the object may be gone. NULL: the pool's, which is not counted. */
-static filch_stop *owned_stop(const filch_future *future)
-{
-    return future->stop & FILCHI_STOP_OWNED ? filchi_future_stop(future) : NULL;
 }
 
 void filchi_future_cancel_entry(filch_future *future)
@@ -258,7 +251,7 @@ const filch_error *filch_future_error(filch_future *future)
     if (error)
         return error;
     filch_error *made = make_error(future, state);
-    use_cold(future);
+    filchi_future_use_cold(future);
     /* release F2, acquire F2: pairs with itself; publishes the error, or sees that of who came first. */
     if (atomic_compare_exchange_strong_explicit(&future->error, &error, made, memory_order_acq_rel,
                                                 memory_order_acquire))

@@ -88,6 +88,13 @@ static inline bool filchi_future_final(const filch_future *future)
     return filchi_waitlist_state(&future->waiters) >= FILCHI_STATE_FINAL;
 }
 
+/* Who is about to write to line 1. */
+static inline void filchi_future_use_cold(filch_future *future)
+{
+    /* relaxed: read by who frees it, after everybody who held it let go. */
+    atomic_store_explicit(&future->cold, 1, memory_order_relaxed);
+}
+
 static inline filch_stop *filchi_future_stop(const filch_future *future)
 {
     return (filch_stop *)(future->stop & ~FILCHI_STOP_OWNED);

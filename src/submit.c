@@ -38,26 +38,32 @@ static uintptr_t hold_stop(filch_pool *pool, filch_stop *stop)
     return (uintptr_t)filch_stop_ref(stop) | FILCHI_STOP_OWNED;
 }
 
+/* Whether the pool takes no more: from its own tasks it does until they are to be cancelled. */
+static bool is_closed(const filch_pool *pool)
+{
+    const struct filchi_thread *thread = filchi_thread_here;
+    uint32_t closed = thread && thread->pool == pool ? FILCHI_CANCEL : FILCHI_CLOSED;
+    /* relaxed: from inside, a submit at the moment of a shutdown is as good as one before or after it; from
+     * outside the shard's lock decides, which filch_pool_shutdown() takes after it has closed the pool. */
+    return atomic_load_explicit(&pool->closing, memory_order_relaxed) & closed;
+}
+
 /* A new task, accepted and counted; NULL and *rc if not. */
 static filch_future *accept_inside(struct filchi_thread *thread, int *rc)
 {
-    /* relaxed: a submit at the moment of a shutdown is as good as one before or after it. */
-    if (atomic_load_explicit(&thread->pool->closing, memory_order_relaxed) & FILCHI_CANCEL) {
-        *rc = -ESHUTDOWN;
-        return NULL;
+    filch_future *future = NULL;
+    *rc = -ESHUTDOWN;
+    if (!is_closed(thread->pool)) {
+        future = filchi_slab_alloc(&thread->worker->slab);
+        *rc = future ? 0 : -ENOMEM;
     }
-    filch_future *future = filchi_slab_alloc(&thread->worker->slab);
-    *rc = future ? 0 : -ENOMEM;
     return future;
 }
 
 /* Before anything is taken: a closed pool starts no thread, an open one has one. */
 static int check_outside(filch_pool *pool)
 {
-    /* relaxed: accept_outside() decides. */
-    if (atomic_load_explicit(&pool->closing, memory_order_relaxed))
-        return -ESHUTDOWN;
-    return filchi_handoff_ensure_thread(pool);
+    return is_closed(pool) ? -ESHUTDOWN : filchi_handoff_ensure_thread(pool);
 }
 
 static filch_future *accept_outside(filch_pool *pool, int *rc)
@@ -65,12 +71,9 @@ static filch_future *accept_outside(filch_pool *pool, int *rc)
     static _Thread_local char here; /* its address tells threads apart */
     struct filchi_shard *shard = &pool->shards[((uintptr_t)&here >> 12) * 0x9E3779B9u >> 8 & (FILCHI_SHARDS - 1)];
     filch_future *future = NULL;
-    /* From a blocking region of one of its tasks: as from the task. */
-    uint32_t refuse = filchi_thread_here && filchi_thread_here->pool == pool ? FILCHI_CANCEL : FILCHI_CLOSED;
     *rc = -ESHUTDOWN;
     pthread_mutex_lock(&shard->lock);
-    /* relaxed: filch_pool_shutdown() takes every shard's lock after it has closed the pool. */
-    if (!(atomic_load_explicit(&pool->closing, memory_order_relaxed) & refuse)) {
+    if (!is_closed(pool)) {
         future = filchi_slab_alloc(&shard->slab);
         *rc = future ? 0 : -ENOMEM;
         shard->submitted += future != NULL;

@@ -50,7 +50,7 @@ static void set_result(filch_task *self, void *result, void (*dtor)(void *))
         if (self->result_dtor)
             self->result_dtor(self->value.result);
         self->result_dtor = dtor;
-        atomic_store_explicit(&self->cold, 1, memory_order_relaxed); /* relaxed: see future.c. */
+        filchi_future_use_cold(self);
     }
     self->value.result = result;
 }
@@ -74,9 +74,9 @@ static int fail(filch_task *self, const filch_error *cause, int code, const char
     if (code >= 0)
         code = -EINVAL;
     filch_error *error = filchi_error_make(filch_future_name(self), cause, code, format, args);
-    /* relaxed: the runner's own until the final state publishes it; see future.c for cold. */
+    /* relaxed: the runner's own until the final state publishes it. */
     filch_error_unref(atomic_exchange_explicit(&self->error, error, memory_order_relaxed));
-    atomic_store_explicit(&self->cold, 1, memory_order_relaxed);
+    filchi_future_use_cold(self);
     return code;
 }
 

@@ -136,6 +136,32 @@ Test(blocking, a_region_may_submit_and_wait_and_need_not_be_ended)
     filch_pool_destroy(pool);
 }
 
+static int submit_when_told(filch_task *self, void *arg)
+{
+    struct room *room = arg;
+    filch_blocking_begin(self);
+    event_signal(&room->entered);
+    event_await(&room->go);
+    filch_future *sub = submit(filch_task_pool(self), do_nothing_in_time, NULL);
+    must(filch_future_result(sub, FILCH_FOREVER, NULL) == 0);
+    filch_future_unref(sub);
+    return 0;
+}
+
+Test(blocking, a_region_may_submit_while_its_pool_shuts_down_gracefully)
+{
+    filch_pool *pool = pool_with_spares(1, 1);
+    struct room room = { EVENT, EVENT, .marked = true };
+    filch_future *future = submit(pool, submit_when_told, &room);
+    event_await(&room.entered);
+    cr_assert_eq(filch_pool_shutdown(pool, 0, 0, NULL), 0);
+    cr_assert_eq(filch_submit(pool, do_nothing_in_time, NULL, NULL), -ESHUTDOWN);
+    event_signal(&room.go);
+    cr_assert_eq(filch_future_result(future, FILCH_FOREVER, NULL), 0);
+    filch_future_unref(future);
+    filch_pool_destroy(pool);
+}
+
 static int sleep_in_a_region(filch_task *self, void *arg)
 {
     event_signal(arg);
