@@ -16,11 +16,12 @@ _Static_assert(FILCH_STOPPED <= FILCHI_WORD_STATE, "states fit their bits");
 void filchi_future_init(filch_future *future, filch_fn *fn, void *arg, uint32_t refs)
 {
     filchi_waitlist_init(&future->waiters, FILCH_PENDING, refs ? 0 : FILCHI_WORD_ORPHAN);
-    future->fn = fn;
+    atomic_init(&future->body, (uintptr_t)fn);
     future->arg = arg;
     future->value.result = NULL;
     atomic_init(&future->refs, refs);
     atomic_init(&future->cold, 0);
+    atomic_init(&future->begun, 0);
     atomic_init(&future->mark, 0);
 }
 

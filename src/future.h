@@ -19,13 +19,15 @@
 
 #define FILCHI_NAME_INLINE 24
 
+struct filchi_thread;
+
 /* Bits below the stop's pointer. */
 #define FILCHI_STOP_OWNED ((uintptr_t)1)
 
 struct filch_future {
     /* Line 0: all that most tasks touch. */
     struct filchi_waitlist waiters; /* filch_state; see waitlist.h */
-    filch_fn *fn;                   /* submitter */
+    _Atomic uintptr_t body;         /* its filch_fn, submitter; once `begun`: the filchi_thread, runner */
     void *arg;                      /* submitter */
     union {
         void *result;  /* runner; for readers once DONE */
@@ -34,7 +36,8 @@ struct filch_future {
     struct filchi_mpsc_node link; /* the inject queue's */
     uintptr_t stop;               /* submitter; the runner drops an owned one before the final state */
     _Atomic uint32_t refs;        /* see above; anyone who holds one */
-    _Atomic uint32_t cold;        /* 1: line 1 is in use (else all zero); whoever writes to line 1 */
+    _Atomic uint16_t cold;        /* 1: line 1 is in use (else all zero); whoever writes to line 1 */
+    _Atomic uint16_t begun;       /* 1: `body` is no longer the function; runner */
     _Atomic uintptr_t mark;       /* scratch of filch_completed_begin(), to find duplicates */
     /* Line 1: for tasks with a name, an error or a destructor. */
     _Alignas(FILCHI_LINE) _Atomic(filch_error *) error; /* runner, or who first asks */
@@ -65,6 +68,29 @@ enum filchi_claim filchi_future_claim(filch_future *future);
 enum filchi_claim filchi_future_claim_in_place(filch_future *future);
 /* Who popped its queue entry: PENDING -> CANCELLED, unless it is stale. The object must not be touched again. */
 void filchi_future_cancel_entry(filch_future *future);
+
+/* The runner, as it starts: the function, whose place its thread takes. */
+static inline filch_fn *filchi_future_begin(filch_future *future, const struct filchi_thread *thread)
+{
+    /* relaxed: the submitter's; publishing the task ordered it. */
+    uintptr_t fn = atomic_load_explicit(&future->body, memory_order_relaxed);
+    atomic_store_explicit(&future->body, (uintptr_t)thread, memory_order_relaxed); /* relaxed: see the next. */
+    /* release F3: pairs with acquire F3 in filchi_future_thread(); the thread before the word that says so. */
+    atomic_store_explicit(&future->begun, 1, memory_order_release);
+    return (filch_fn *)fn;
+}
+
+/*
+ * Anyone who holds it: the thread on which it runs, or ran if it has become final meanwhile; NULL before. Of a
+ * future of the caller's own pool the thread's memory is there, whatever became of the thread.
+ */
+static inline struct filchi_thread *filchi_future_thread(const filch_future *future)
+{
+    /* acquire F3: pairs with release F3 in filchi_future_begin(). */
+    if (!atomic_load_explicit(&future->begun, memory_order_acquire))
+        return NULL;
+    return (struct filchi_thread *)atomic_load_explicit(&future->body, memory_order_relaxed); /* relaxed: by F3. */
+}
 
 /* The runner, with what the function returned: RUNNING -> DONE, FAILED or STOPPED. Never touch the object
  * again. */

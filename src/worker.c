@@ -209,7 +209,7 @@ static void execute(struct filchi_thread *thread, filch_future *future)
     thread->frame = &frame;
     if (name)
         set_label(thread, name);
-    int rc = future->fn(future, future->arg);
+    int rc = filchi_future_begin(future, thread)(future, future->arg);
     while (thread->regions) /* it returned inside one */
         filch_blocking_end(future);
     thread->frame = frame.below;
