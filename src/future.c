@@ -4,6 +4,7 @@
 
 #include "error.h"
 #include "os.h"
+#include "plan.h"
 
 #include <errno.h>
 #include <string.h>
@@ -32,6 +33,17 @@ void filchi_future_init_cold(filch_future *future, const char *name, void (*arg_
     future->arg_dtor = arg_dtor;
 }
 
+void filchi_future_init_plan(filch_future *future, struct filchi_plan *plan, bool wait)
+{
+    filchi_future_use_cold(future);
+    future->plan = plan;
+    plan->future = future;
+    if (wait) { /* relaxed: not published so far. */
+        uintptr_t word = atomic_load_explicit(&future->waiters.word, memory_order_relaxed);
+        atomic_init(&future->waiters.word, word | FILCH_RETRY_WAIT);
+    }
+}
+
 /* Who cancels it drops its stop, when the object may be gone. NULL: the pool's, which is not counted. */
 static filch_stop *owned_stop(const filch_future *future)
 {
@@ -50,6 +62,8 @@ static void clear_cold(filch_future *future)
         atomic_load_explicit(&future->error, memory_order_relaxed)); /* relaxed: nobody else is left. */
     if (future->name != future->name_inline)
         filchi_os_free((void *)(uintptr_t)future->name);
+    if (future->plan)
+        filchi_plan_free(future->plan);
     memset((char *)future + FILCHI_LINE, 0, sizeof *future - FILCHI_LINE);
 }
 
@@ -133,15 +147,18 @@ enum filchi_claim filchi_future_claim_in_place(filch_future *future)
     return FILCHI_CLAIM_STALE;
 }
 
-/* Ends a task that the caller has claimed, or cancels a pending one. False: `from` is not its state. */
+/* Ends a task that the caller has claimed, or cancels one that has not started. False: `from` is not its state. */
 static bool finish(filch_future *future, filch_state from, filch_state to)
 {
+    struct filchi_group *group = filchi_future_group(future);
     uintptr_t old;
     if (!filchi_waitlist_move(&future->waiters, from, to, &old))
         return false;
     filchi_waitlist_serve(old);
     if (old & FILCHI_WORD_ORPHAN)
         destroy(future);
+    if (group)
+        group->left(group, to);
     return true;
 }
 
@@ -171,6 +188,9 @@ void filchi_future_complete(filch_future *future, int rc)
         int reason = rc == -ECANCELED ? filch_stop_reason(filchi_future_stop(future)) : 0;
         to = reason ? FILCH_STOPPED : FILCH_FAILED;
         future->value.code = reason ? reason : rc < 0 ? rc : -EINVAL;
+        struct filchi_group *group = filchi_future_group(future);
+        if (group && to == FILCH_FAILED)
+            group->failed(group, filchi_future_attempt_error(future, (int)future->value.code));
     }
     drop_stop(future);
     finish(future, FILCH_RUNNING, to);
@@ -183,26 +203,93 @@ void filchi_future_complete_stopped(filch_future *future)
     finish(future, FILCH_RUNNING, FILCH_STOPPED);
 }
 
+/* One try at a task that has not started. */
+static bool cancel_from(filch_future *future, filch_state state)
+{
+    filch_future_ref(future); /* for the entry, which turns stale, or the timer thread's hold */
+    filch_stop *stop = owned_stop(future);
+    if (!finish(future, state, FILCH_CANCELLED)) {
+        filch_future_unref(future);
+        return false;
+    }
+    if (state == FILCH_RETRY_WAIT)
+        filchi_plan_cancelled(future->plan); /* which drops the stop, when it has left its list */
+    else
+        filch_stop_unref(stop); /* ours now: nobody will run it */
+    return true;
+}
+
 bool filch_future_cancel(filch_future *future)
 {
-    filch_state state = (filch_state)filchi_waitlist_peek(&future->waiters);
-    if (state != FILCH_PENDING)
-        return state == FILCH_CANCELLED;
-    filch_future_ref(future); /* for the entry, which turns stale */
-    filch_stop *stop = owned_stop(future);
-    if (finish(future, FILCH_PENDING, FILCH_CANCELLED)) {
-        filch_stop_unref(stop); /* ours now: nobody will run it */
-        return true;
+    for (;;) {
+        filch_state state = filchi_future_state(future);
+        if (state != FILCH_PENDING && state != FILCH_RETRY_WAIT)
+            return state == FILCH_CANCELLED;
+        if (cancel_from(future, state))
+            return true;
     }
+}
+
+/* ---- Waiting for its time; see later.c ---- */
+
+void filchi_future_wait(filch_future *future)
+{
+    drop_result(future);
+    future->value.result = NULL;
+    /* relaxed: the runner's own. */
+    filch_error_unref(atomic_exchange_explicit(&future->error, NULL, memory_order_relaxed));
+    uintptr_t old;
+    filchi_waitlist_move(&future->waiters, FILCH_RUNNING, FILCH_RETRY_WAIT, &old);
+}
+
+bool filchi_future_make_ready(filch_future *future)
+{
+    uintptr_t old;
+    return filchi_waitlist_move(&future->waiters, FILCH_RETRY_WAIT, FILCH_PENDING, &old);
+}
+
+bool filchi_future_take_back(filch_future *future)
+{
+    uintptr_t old;
+    if (filchi_waitlist_move(&future->waiters, FILCH_PENDING, FILCH_RETRY_WAIT, &old))
+        return true;
+    filch_future_unref(future); /* as if the entry that was not to be had been popped */
+    return false;
+}
+
+static bool end_waiting(filch_future *future, filch_state to)
+{
+    filch_stop *stop = owned_stop(future);
+    if (!finish(future, FILCH_RETRY_WAIT, to))
+        return false;
+    filch_stop_unref(stop);
+    return true;
+}
+
+bool filchi_future_stop_waiting(filch_future *future)
+{
+    future->value.code = filch_stop_reason(filchi_future_stop(future));
+    return end_waiting(future, FILCH_STOPPED);
+}
+
+bool filchi_future_cancel_waiting(filch_future *future)
+{
+    return end_waiting(future, FILCH_CANCELLED);
+}
+
+void filchi_future_let_go(filch_future *future)
+{
+    drop_stop(future);
     filch_future_unref(future);
-    return filchi_future_state(future) == FILCH_CANCELLED;
 }
 
 /* ---- Asking ---- */
 
 filch_state filch_future_state(const filch_future *future)
 {
-    return filchi_future_state(future);
+    filch_state state = filchi_future_state(future);
+    bool delayed = state == FILCH_RETRY_WAIT && filchi_plan_attempt(future->plan) == 0;
+    return delayed ? FILCH_PENDING : state;
 }
 
 bool filch_future_done(const filch_future *future)
@@ -228,25 +315,30 @@ void *filch_future_arg(const filch_future *future)
     return future->arg;
 }
 
+static filch_error *make_stopped_error(const filch_future *future, const char *name)
+{
+    const struct filchi_plan *plan = filchi_future_plan(future);
+    const filch_error *last = plan ? filchi_plan_last_error(plan) : NULL;
+    char reason[96];
+    filchi_os_error_text((int)future->value.code, reason, sizeof reason);
+    if (future->value.code == -ECANCELED)
+        return filchi_error_makef(name, last, -ECANCELED, "stopped");
+    return filchi_error_makef(name, last, -ECANCELED, "stopped: %s", reason);
+}
+
 static filch_error *make_error(const filch_future *future, filch_state state)
 {
     const char *name = filch_future_name(future);
     if (state == FILCH_CANCELLED)
         return filchi_error_makef(name, NULL, -ECANCELED, "cancelled before it started");
-    char reason[96];
-    filchi_os_error_text((int)future->value.code, reason, sizeof reason);
-    if (state == FILCH_STOPPED && future->value.code == -ECANCELED)
-        return filchi_error_makef(name, NULL, -ECANCELED, "stopped");
     if (state == FILCH_STOPPED)
-        return filchi_error_makef(name, NULL, -ECANCELED, "stopped: %s", reason);
+        return make_stopped_error(future, name);
     return filchi_error_makef(name, NULL, (int)future->value.code, "the task failed");
 }
 
-const filch_error *filch_future_error(filch_future *future)
+/* The error, or what takes the place of one. */
+static const filch_error *error_of(filch_future *future, filch_state state)
 {
-    filch_state state = filchi_future_state(future);
-    if (state < FILCH_FAILED)
-        return NULL;
     /* acquire F2: pairs with release F2 below, by whoever asked first. */
     filch_error *error = atomic_load_explicit(&future->error, memory_order_acquire);
     if (error)
@@ -259,6 +351,26 @@ const filch_error *filch_future_error(filch_future *future)
         return made;
     filch_error_unref(made);
     return error;
+}
+
+const filch_error *filch_future_error(filch_future *future)
+{
+    filch_state state = filchi_future_state(future);
+    return state < FILCH_FAILED ? NULL : error_of(future, state);
+}
+
+const filch_error *filchi_future_attempt_error(filch_future *future, int code)
+{
+    future->value.code = code;
+    return error_of(future, FILCH_FAILED);
+}
+
+unsigned filch_future_attempts(const filch_future *future)
+{
+    const struct filchi_plan *plan = filchi_future_plan(future);
+    if (plan)
+        return filchi_plan_attempt(plan);
+    return filchi_future_thread(future) != NULL;
 }
 
 /* ---- Callbacks ---- */

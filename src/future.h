@@ -17,9 +17,18 @@
 
 #include <filch/filch.h>
 
-#define FILCHI_NAME_INLINE 24
+#define FILCHI_NAME_INLINE 16
 
 struct filchi_thread;
+struct filchi_plan;
+
+/* What tasks belong to together: a scope, as its tasks know it. */
+struct filchi_group {
+    /* The runner, before the task becomes FAILED with this error. */
+    void (*failed)(struct filchi_group *group, const filch_error *error);
+    /* Who made a task final, when its waiters were served. The task may be gone. */
+    void (*left)(struct filchi_group *group, filch_state state);
+};
 
 /* Bits below the stop's pointer. */
 #define FILCHI_STOP_OWNED ((uintptr_t)1)
@@ -45,7 +54,8 @@ struct filch_future {
     void (*result_dtor)(void *);                        /* runner */
     const char *name;                                   /* submitter: name_inline or a block of its own */
     char name_inline[FILCHI_NAME_INLINE];
-    void *reserved; /* scopes and retries */
+    struct filchi_group *group; /* submitter; its scope, or NULL */
+    struct filchi_plan *plan;   /* submitter; when it starts later or again, else NULL */
 };
 _Static_assert(sizeof(filch_future) == FILCHI_SLAB_OBJECT, "task and future are one object of 128 bytes");
 _Static_assert(offsetof(filch_future, error) == FILCHI_LINE, "line 1 is the cold one");
@@ -59,6 +69,8 @@ enum filchi_claim {
 void filchi_future_init(filch_future *future, filch_fn *fn, void *arg, uint32_t refs);
 /* The same: what needs line 1. The name must be owned by the future (name_inline, or allocated), or NULL. */
 void filchi_future_init_cold(filch_future *future, const char *name, void (*arg_dtor)(void *));
+/* The same: it starts later, or again. The future owns the plan. Not pending but waiting, if `wait`. */
+void filchi_future_init_plan(filch_future *future, struct filchi_plan *plan, bool wait);
 /* The submitter gives it up again: nothing runs but the memory's return. */
 void filchi_future_abandon(filch_future *future);
 
@@ -92,11 +104,42 @@ static inline struct filchi_thread *filchi_future_thread(const filch_future *fut
     return (struct filchi_thread *)atomic_load_explicit(&future->body, memory_order_relaxed); /* relaxed: by F3. */
 }
 
+static inline bool filchi_future_is_cold(const filch_future *future)
+{
+    /* relaxed: what the submitter wrote to line 1 was published with the task. */
+    return atomic_load_explicit(&future->cold, memory_order_relaxed);
+}
+
+/* The scope and the plan of a task that the caller holds or runs. */
+static inline struct filchi_group *filchi_future_group(const filch_future *future)
+{
+    return filchi_future_is_cold(future) ? future->group : NULL;
+}
+static inline struct filchi_plan *filchi_future_plan(const filch_future *future)
+{
+    return filchi_future_is_cold(future) ? future->plan : NULL;
+}
+
 /* The runner, with what the function returned: RUNNING -> DONE, FAILED or STOPPED. Never touch the object
  * again. */
 void filchi_future_complete(filch_future *future, int rc);
 /* The runner, instead of running it: its stop is requested. */
 void filchi_future_complete_stopped(filch_future *future);
+
+/* The runner, after an attempt that failed: RUNNING -> RETRY_WAIT. Its error and result are dropped. */
+void filchi_future_wait(filch_future *future);
+/* The timer thread, for one that waits. False: it was cancelled meanwhile, and may be touched until the
+ * canceller's message has come. */
+bool filchi_future_make_ready(filch_future *future);
+bool filchi_future_stop_waiting(filch_future *future);
+bool filchi_future_cancel_waiting(filch_future *future);
+/* The timer thread, for one that was cancelled, once the canceller's message has come: its last touch. */
+void filchi_future_let_go(filch_future *future);
+/* The timer thread, whose queue has no room for what it has just made ready: true if it waits again. */
+bool filchi_future_take_back(filch_future *future);
+
+/* Who runs it: the error of its attempt, made if the task attached none. Borrowed. */
+const filch_error *filchi_future_attempt_error(filch_future *future, int code);
 
 /* The future whose link is in the inject queue, or was. */
 static inline filch_future *filchi_future_of_link(struct filchi_mpsc_node *link)

@@ -70,7 +70,7 @@ static inline bool filchi_handoff_has_resumable(const filch_pool *pool)
  * before. */
 static inline bool filchi_handoff_any_work(filch_pool *pool)
 {
-    if (!filchi_inject_empty(&pool->inject))
+    if (!filchi_inject_empty(&pool->inject) || !filchi_deque_empty(&pool->timers->due))
         return true;
     for (unsigned i = 0; i < pool->n_workers; i++)
         if (!filchi_deque_empty(&pool->workers[i].deque) || !filchi_batch_empty(&pool->workers[i].batch))

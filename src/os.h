@@ -12,6 +12,9 @@
 
 #define FILCHI_NEVER INT64_C(-1)
 
+/* The structure of which `pointer` is the member. */
+#define filchi_container_of(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
 /* Now, ns, CLOCK_MONOTONIC. Any context. */
 int64_t filchi_os_now(void);
 

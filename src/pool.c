@@ -2,6 +2,7 @@
 /* A pool's life: create, look at, shut down, destroy. */
 #include "error.h"
 #include "handoff.h"
+#include "later.h"
 #include "options.h"
 #include "thread.h"
 
@@ -109,15 +110,18 @@ int filch_pool_create(filch_pool **out, const filch_pool_options *options)
     rc = filch_stop_create(&pool->stop, chosen.stop);
     if (rc)
         goto close_home;
-    rc = init_workers(pool);
+    pool->timers = filchi_timers_create(pool);
+    rc = pool->timers ? init_workers(pool) : -ENOMEM;
     if (rc)
-        goto unref_stop;
+        goto unref_timers;
     filchi_inject_init(&pool->inject);
     init_handoff(pool, &chosen);
     init_shards(pool);
     *out = pool;
     return 0;
-unref_stop:
+unref_timers:
+    if (pool->timers)
+        filchi_timers_unref(pool->timers);
     filch_stop_unref(pool->stop);
 close_home:
     filchi_slab_home_close(pool->home, NULL, 0);
@@ -217,15 +221,17 @@ int filch_pool_shutdown(filch_pool *pool, unsigned flags, int64_t timeout_ns, fi
     const unsigned known = FILCH_SHUTDOWN_WAIT | FILCH_SHUTDOWN_CANCEL_PENDING | FILCH_SHUTDOWN_STOP_RUNNING;
     if (!pool || flags & ~known)
         return -EINVAL;
-    bool inside = filchi_thread_here && filchi_thread_here->pool == pool;
+    bool inside = (filchi_thread_here && filchi_thread_here->pool == pool) || filchi_timers_here == pool->timers;
     if (inside && flags & FILCH_SHUTDOWN_WAIT)
         return -EDEADLK;
     int64_t deadline = filchi_os_deadline(timeout_ns);
     close_pool(pool, FILCHI_CLOSED | (flags & FILCH_SHUTDOWN_CANCEL_PENDING ? FILCHI_CANCEL : 0));
     if (flags & FILCH_SHUTDOWN_STOP_RUNNING)
         filch_stop_request(pool->stop, -ECANCELED);
-    if (flags & FILCH_SHUTDOWN_CANCEL_PENDING)
+    if (flags & FILCH_SHUTDOWN_CANCEL_PENDING) {
         filchi_worker_reap(pool);
+        filchi_later_cancel_all(pool);
+    }
     if (!(flags & FILCH_SHUTDOWN_WAIT)) {
         filchi_worker_check_drained(pool);
         return 0;
@@ -257,6 +263,7 @@ int filch_pool_destroy(filch_pool *pool)
     if (rc)
         return rc;
     filchi_thread_join_all(&pool->handoff);
+    filchi_timers_end(pool->timers);
     filchi_handoff_fini(&pool->handoff);
     for (unsigned i = 0; i < FILCHI_SHARDS; i++)
         pthread_mutex_destroy(&pool->shards[i].lock);
@@ -264,6 +271,7 @@ int filch_pool_destroy(filch_pool *pool)
         filchi_deque_fini(&pool->workers[i].deque);
     filchi_inject_fini(&pool->inject);
     close_slabs(pool);
+    filchi_timers_unref(pool->timers);
     filch_stop_unref(pool->stop);
     filchi_os_free(pool->workers);
     filchi_os_free(pool);

@@ -157,23 +157,38 @@ static void detach(filch_stop *stop)
         filchi_os_yield();
 }
 
+/* Frees it; returns the parent, a reference to drop. */
+static filch_stop *dispose(filch_stop *stop)
+{
+    detach(stop);
+    uintptr_t reason =
+        atomic_load_explicit(&stop->reason, memory_order_relaxed); /* relaxed: nobody else is left. */
+    if (is_error(reason))
+        filch_error_unref((filch_error *)reason);
+    int fd = atomic_load_explicit(&stop->fd, memory_order_relaxed); /* relaxed: as above. */
+    if (fd >= 0)
+        filchi_os_event_close(fd);
+    filch_stop *parent = stop->parent;
+    filchi_os_free(stop);
+    return parent;
+}
+
+void filchi_stop_dispose(filch_stop *stop)
+{
+    filch_stop_unref(dispose(stop));
+}
+
 void filch_stop_unref(filch_stop *stop)
 {
     while (stop) {
         /* acq_rel Q3: pairs with itself; the last one sees that all others are done with it. */
         if (atomic_fetch_sub_explicit(&stop->refs, 1, memory_order_acq_rel) != 1)
             return;
-        detach(stop);
-        uintptr_t reason =
-            atomic_load_explicit(&stop->reason, memory_order_relaxed); /* relaxed: nobody else is left. */
-        if (is_error(reason))
-            filch_error_unref((filch_error *)reason);
-        int fd = atomic_load_explicit(&stop->fd, memory_order_relaxed); /* relaxed: as above. */
-        if (fd >= 0)
-            filchi_os_event_close(fd);
-        filch_stop *parent = stop->parent;
-        filchi_os_free(stop);
-        stop = parent;
+        if (stop->release) {
+            stop->release(stop);
+            return;
+        }
+        stop = dispose(stop);
     }
 }
 

@@ -23,7 +23,12 @@ struct filch_stop {
     struct filchi_waiter in_parent; /* registered with the parent while `attached` */
     struct filchi_waiter in_fd;     /* registered with ourselves once fd is there */
     bool attached;                  /* constant */
+    struct deadline *deadline;      /* constant; NULL: none */
+    void (*release)(filch_stop *);  /* constant: who disposes of it in the end; NULL: nobody else */
 };
+
+/* Without a reference left: frees it, and drops the parent. */
+void filchi_stop_dispose(filch_stop *stop);
 
 /* As filchi_waitlist_remove() for a waiter of the stop; what a request left to us is done here. */
 bool filchi_stop_remove(filch_stop *stop, struct filchi_waiter *waiter);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Submitting: from a task into its worker's deque, from elsewhere into the inject queue. */
+#include "submit.h"
+
 #include "handoff.h"
+#include "later.h"
 #include "options.h"
 
 #include <string.h>
@@ -98,36 +101,79 @@ static int publish(filch_pool *pool, struct filchi_thread *inside, filch_future 
     return 0;
 }
 
-int filch_submit_with(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_options *options,
-                      filch_future **out)
+/* What must be had before the task is accepted. */
+struct prepared {
+    struct filchi_thread *inside; /* NULL: from elsewhere */
+    char *long_name;
+    struct filchi_plan *plan;
+};
+
+static void discard(struct prepared *prepared)
+{
+    filchi_os_free(prepared->long_name);
+    if (prepared->plan)
+        filchi_plan_free(prepared->plan);
+}
+
+static int prepare(filch_pool *pool, filch_fn *fn, const filch_task_options *options, struct prepared *prepared)
+{
+    struct filchi_thread *inside = filchi_worker_holder();
+    *prepared = (struct prepared) { .inside = inside && inside->pool == pool ? inside : NULL };
+    int rc = prepared->inside ? 0 : check_outside(pool);
+    if (!rc)
+        rc = copy_long_name(options->name, &prepared->long_name);
+    if (!rc && (options->start_at_ns || options->retry))
+        rc = filchi_later_plan(pool, fn, options, &prepared->plan);
+    if (rc)
+        discard(prepared);
+    return rc;
+}
+
+/* Puts together what was prepared. */
+static void fill(filch_future *future, const filch_task_options *options, struct prepared *prepared,
+                 struct filchi_group *group, bool delayed)
+{
+    if (options->name || options->arg_dtor)
+        filchi_future_init_cold(future, options->name ? own_name(future, options->name, prepared->long_name) : NULL,
+                                options->arg_dtor);
+    if (prepared->plan)
+        filchi_future_init_plan(future, prepared->plan, delayed);
+    if (group) {
+        filchi_future_use_cold(future);
+        future->group = group;
+    }
+}
+
+int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_options *options,
+                  struct filchi_group *group, unsigned refs, filch_future **out)
 {
     filch_task_options chosen = FILCH_TASK_OPTIONS;
     int rc = filchi_options_copy(&chosen, sizeof chosen, options);
     if (rc)
         return rc;
-    if (!pool || !fn)
+    if (!pool || !fn || chosen.start_at_ns < 0)
         return -EINVAL;
-    struct filchi_thread *inside = filchi_worker_holder();
-    if (inside && inside->pool != pool)
-        inside = NULL;
-    if (!inside && (rc = check_outside(pool)))
-        return rc;
-    char *long_name;
-    rc = copy_long_name(chosen.name, &long_name);
+    struct prepared prepared;
+    rc = prepare(pool, fn, &chosen, &prepared);
     if (rc)
         return rc;
-    filch_future *future = inside ? accept_inside(inside, &rc) : accept_outside(pool, &rc);
+    filch_future *future = prepared.inside ? accept_inside(prepared.inside, &rc) : accept_outside(pool, &rc);
     if (!future) {
-        filchi_os_free(long_name);
+        discard(&prepared);
         return rc;
     }
-    filchi_future_init(future, fn, arg, out ? 1 : 0);
+    bool delayed = chosen.start_at_ns > 0;
+    filchi_future_init(future, fn, arg, refs);
     future->stop = hold_stop(pool, chosen.stop);
-    if (chosen.name || chosen.arg_dtor)
-        filchi_future_init_cold(future, chosen.name ? own_name(future, chosen.name, long_name) : NULL,
-                                chosen.arg_dtor);
+    fill(future, &chosen, &prepared, group, delayed);
     filch_future *handle = future; /* a task nobody holds may be gone once it is published */
-    rc = publish(pool, inside, future);
+    if (delayed) {
+        if (prepared.inside) /* outside it is counted already */
+            filchi_counter_add(&prepared.inside->worker->submitted, 1);
+        filchi_later_enter(future, chosen.start_at_ns);
+    } else {
+        rc = publish(pool, prepared.inside, future);
+    }
     if (rc)
         filchi_future_abandon(future);
     else if (out)
@@ -135,7 +181,28 @@ int filch_submit_with(filch_pool *pool, filch_fn *fn, void *arg, const filch_tas
     return rc;
 }
 
+int filch_submit_with(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_options *options,
+                      filch_future **out)
+{
+    return filchi_submit(pool, fn, arg, options, NULL, out ? 1 : 0, out);
+}
+
+int filch_submit_at(filch_pool *pool, int64_t at_ns, filch_fn *fn, void *arg, filch_future **out)
+{
+    filch_task_options options = FILCH_TASK_OPTIONS;
+    options.start_at_ns = at_ns;
+    return filch_submit_with(pool, fn, arg, &options, out);
+}
+
+int filch_submit_after(filch_pool *pool, int64_t delay_ns, filch_fn *fn, void *arg, filch_future **out)
+{
+    int64_t now = filchi_os_now();
+    if (delay_ns < 0 || delay_ns > INT64_MAX - now)
+        return -EINVAL;
+    return filch_submit_at(pool, now + delay_ns, fn, arg, out);
+}
+
 int filch_submit(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out)
 {
-    return filch_submit_with(pool, fn, arg, NULL, out);
+    return filchi_submit(pool, fn, arg, NULL, NULL, out ? 1 : 0, out);
 }

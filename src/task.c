@@ -43,6 +43,12 @@ void filch_blocking_end(filch_task *self)
         filchi_handoff_end_region(thread);
 }
 
+unsigned filch_task_attempt(const filch_task *self)
+{
+    unsigned attempts = filch_future_attempts(self);
+    return attempts ? attempts : 1;
+}
+
 static void set_result(filch_task *self, void *result, void (*dtor)(void *))
 {
     /* relaxed: only the runner and the submitter before it have written it. */

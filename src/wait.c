@@ -102,6 +102,11 @@ size_t filch_cancel_all(filch_future *const *futures, size_t n)
     return cancelled;
 }
 
+int64_t filch_now(void)
+{
+    return filchi_os_now();
+}
+
 int filch_sleep(int64_t duration_ns)
 {
     struct filchi_parker parker;

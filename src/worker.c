@@ -4,6 +4,7 @@
 #include "worker.h"
 
 #include "handoff.h"
+#include "later.h"
 #include "rcu.h"
 
 #include <string.h>
@@ -81,11 +82,31 @@ static unsigned batch_size(const struct filchi_worker *worker)
     return ns < BATCH_NS / FILCHI_BATCH ? FILCHI_BATCH : ns > BATCH_NS ? 1 : (unsigned)(BATCH_NS / ns);
 }
 
+/* A task whose time has come. */
+static filch_future *take_due(struct filchi_thread *thread)
+{
+    struct filchi_deque *due = &thread->pool->timers->due;
+    if (filchi_deque_empty(due))
+        return NULL;
+    void *item = NULL;
+    enum filchi_deque_steal outcome;
+    filchi_rcu_read_begin();
+    do
+        outcome = filchi_deque_steal(due, &item);
+    while (outcome == FILCHI_DEQUE_LOST);
+    filchi_rcu_read_end();
+    thread->outside = true;
+    return outcome == FILCHI_DEQUE_TOOK ? item : NULL;
+}
+
 /* The oldest task from outside, moving a batch over if need be. */
 static filch_future *take_outside(struct filchi_thread *thread)
 {
     struct filchi_worker *worker = thread->worker;
     struct filchi_batch *batch = &worker->batch;
+    filch_future *due = take_due(thread);
+    if (due)
+        return due;
     if (filchi_batch_empty(batch) && !filchi_batch_fill(batch, &thread->pool->inject, batch_size(worker)))
         return NULL;
     struct filchi_mpsc_node *node = filchi_batch_take(batch);
@@ -202,20 +223,33 @@ bool filchi_worker_label(const struct filchi_thread *thread, char *buffer)
     return buffer[0] != '\0';
 }
 
+/* The function to call, which is not the future's own to keep if it may be called again. */
+static filch_fn *begin(const struct filchi_thread *thread, filch_future *future)
+{
+    filch_fn *fn = filchi_future_begin(future, thread);
+    struct filchi_plan *plan = filchi_future_plan(future);
+    if (!plan)
+        return fn;
+    filchi_plan_begin_attempt(plan);
+    return plan->fn;
+}
+
 static void execute(struct filchi_thread *thread, filch_future *future)
 {
     struct filchi_frame frame = { .task = future, .below = thread->frame };
     const char *name = filch_future_name(future);
+    filch_fn *fn = begin(thread, future);
     thread->frame = &frame;
     if (name)
         set_label(thread, name);
-    int rc = filchi_future_begin(future, thread)(future, future->arg);
+    int rc = fn(future, future->arg);
     while (thread->regions) /* it returned inside one */
         filch_blocking_end(future);
     thread->frame = frame.below;
     if (name)
         set_label(thread, frame.below ? filch_future_name(frame.below->task) : NULL);
-    filchi_future_complete(future, rc);
+    if (!rc || !filchi_later_again(thread->pool, future, rc))
+        filchi_future_complete(future, rc);
 }
 
 /* Whether the next task of this kind must be timed: each one while they are long, else now and then. */
@@ -329,7 +363,8 @@ uint64_t filchi_worker_unfinished(filch_pool *pool)
         atomic_load_explicit(&pool->reaped, memory_order_acquire); /* acquire C2: pairs with release C2. */
     for (unsigned i = 0; i < pool->n_workers; i++)
         finished += filchi_counter_get(&pool->workers[i].finished);
-    uint64_t submitted = 0;
+    /* relaxed: a wait is counted before the entry that it followed was; see the acquires above. */
+    uint64_t submitted = atomic_load_explicit(&pool->waits, memory_order_relaxed);
     for (unsigned i = 0; i < pool->n_workers; i++)
         submitted += filchi_counter_get(&pool->workers[i].submitted);
     for (unsigned i = 0; i < FILCHI_SHARDS; i++) {

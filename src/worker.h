@@ -12,6 +12,7 @@
 #include "idle.h"
 #include "inject.h"
 #include "parker.h"
+#include "timers.h"
 
 /* Submissions from outside are spread over these, so that producers seldom meet. */
 #define FILCHI_SHARDS 8
@@ -145,7 +146,9 @@ struct filch_pool {
     /* Thieves that are not pool threads, and so outside of RCU: while there are any no array is freed. Under
      * the lock. */
     unsigned outside_thieves;
-    _Atomic uint64_t reaped; /* queue entries they dealt with */
+    _Atomic uint64_t reaped;      /* queue entries that no worker dealt with */
+    _Atomic uint64_t waits;       /* times a task began to wait for another attempt: a queue entry each */
+    struct filchi_timers *timers; /* constant; a reference */
     struct filchi_shard shards[FILCHI_SHARDS];
 };
 

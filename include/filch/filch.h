@@ -173,15 +173,40 @@ FILCH_API int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out);
  */
 typedef int filch_fn(filch_task *self, void *arg);
 
+/*
+ * How a task is tried again when it fails. Between two attempts it is in FILCH_RETRY_WAIT and holds neither worker nor
+ * thread; a stop or a cancel ends that wait at once, without another attempt. In the end its error says how many
+ * attempts were made; the last one's error is the cause. A task that returns -ECANCELED because its stop
+ * is requested is not tried again.
+ */
+typedef struct filch_retry_options {
+    size_t size;             /* sizeof(filch_retry_options) */
+    unsigned max_attempts;   /* the first included; at least 1 */
+    int64_t interval_ns;     /* between the first attempt and the second; 0: at once */
+    double backoff;          /* each further interval is so many times the one before, at least 1 */
+    int64_t max_interval_ns; /* no interval is longer; 0: no limit */
+    double jitter;           /* 0 to 1: each interval is drawn evenly from 1 - jitter to 1 + jitter times itself */
+    /* Whether to try again after this attempt's error. Called on the thread that ran it; NULL: always. */
+    bool (*should_retry)(const filch_error *error, unsigned attempt, void *arg);
+    void *should_retry_arg;
+} filch_retry_options;
+
+/* clang-format off */
+#define FILCH_RETRY_OPTIONS \
+    { sizeof(filch_retry_options), 3, FILCH_SECONDS(1), 1.0, 0, 0.0, NULL, NULL }
+/* clang-format on */
+
 typedef struct filch_task_options {
     size_t size;              /* sizeof(filch_task_options) */
     const char *name;         /* copied; shown in errors; NULL: none */
     filch_stop *stop;         /* the task's stop; NULL: that of the submitting task in this pool, else the pool's */
     void (*arg_dtor)(void *); /* called once with arg when the future is freed; NULL: none */
+    int64_t start_at_ns;      /* not before then, by filch_now(); 0: at once */
+    const filch_retry_options *retry; /* copied; NULL: one attempt */
 } filch_task_options;
 
 /* clang-format off */
-#define FILCH_TASK_OPTIONS { sizeof(filch_task_options), NULL, NULL, NULL }
+#define FILCH_TASK_OPTIONS { sizeof(filch_task_options), NULL, NULL, NULL, 0, NULL }
 /* clang-format on */
 
 /*
@@ -199,6 +224,18 @@ FILCH_API int filch_submit(filch_pool *pool, filch_fn *fn, void *arg, filch_futu
 FILCH_API int filch_submit_with(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_options *options,
                                 filch_future **out);
 
+/*
+ * Submits fn(arg) to start delay_ns from now, or at a time by filch_now(): never earlier, and later only as far
+ * as the system and busy workers make it. Until then the task is PENDING and holds neither worker nor thread, and a
+ * stop or a cancel ends it at once. A shutdown that cancels nothing waits for its time.
+ * Context and errors: as filch_submit(); -EINVAL too for a negative time.
+ */
+FILCH_API int filch_submit_after(filch_pool *pool, int64_t delay_ns, filch_fn *fn, void *arg, filch_future **out);
+FILCH_API int filch_submit_at(filch_pool *pool, int64_t at_ns, filch_fn *fn, void *arg, filch_future **out);
+
+/* Now, ns, CLOCK_MONOTONIC: the clock of every deadline. Async-signal-safe. */
+FILCH_API int64_t filch_now(void);
+
 /* The task that the calling thread runs, or NULL outside tasks. */
 FILCH_API filch_task *filch_task_current(void);
 /* True once the task's stop is requested. One relaxed load: poll it freely. */
@@ -206,6 +243,8 @@ FILCH_API bool filch_task_stopped(const filch_task *self);
 /* The task's stop and pool. Borrowed: valid until the task function returns. */
 FILCH_API filch_stop *filch_task_stop(const filch_task *self);
 FILCH_API filch_pool *filch_task_pool(const filch_task *self);
+/* Which attempt this is: 1 in the first. */
+FILCH_API unsigned filch_task_attempt(const filch_task *self);
 /* Sets the result and returns 0, for `return filch_return(self, result);`. */
 FILCH_API int filch_return(filch_task *self, void *result);
 /* The same; dtor(result) is called once, when the future is freed. */
@@ -249,10 +288,10 @@ FILCH_API void filch_blocking_end(filch_task *self);
 typedef enum filch_state {
     FILCH_PENDING = 0,    /* not started */
     FILCH_RUNNING = 1,    /* its function runs */
-    FILCH_RETRY_WAIT = 2, /* between two attempts (reserved) */
+    FILCH_RETRY_WAIT = 2, /* an attempt failed, the next one is to come */
     FILCH_DONE = 3,       /* final: returned 0 */
     FILCH_FAILED = 4,     /* final: returned an error */
-    FILCH_CANCELLED = 5,  /* final: cancelled before it started */
+    FILCH_CANCELLED = 5,  /* final: cancelled before it started, or between two attempts */
     FILCH_STOPPED = 6     /* final: its stop was requested, before it started or while it ran */
 } filch_state;
 
@@ -273,10 +312,12 @@ FILCH_API bool filch_future_done(const filch_future *future);
 /* The name and the argument given at submit. Borrowed: valid as long as the future. The name may be NULL. */
 FILCH_API const char *filch_future_name(const filch_future *future);
 FILCH_API void *filch_future_arg(const filch_future *future);
+/* How many attempts were begun: 0 before it starts, more than 1 only with filch_retry_options. */
+FILCH_API unsigned filch_future_attempts(const filch_future *future);
 
 /*
- * Cancels a task that has not started. True: the future is now CANCELLED, or was before, and the task will never
- * run. False: it runs or has another final state.
+ * Cancels a task that has not started, or that waits for its next attempt. True: the future is now CANCELLED, or
+ * was before, and the task will never run (again). False: it runs or has another final state.
  * Context: any thread; does not block; callbacks run here.
  */
 FILCH_API bool filch_future_cancel(filch_future *future);
@@ -419,6 +460,12 @@ FILCH_API void filch_mapping_end(filch_mapping *mapping);
  * Errors: -ENOMEM.
  */
 FILCH_API int filch_stop_create(filch_stop **out, filch_stop *parent);
+/*
+ * The same, and it is requested with reason -ETIMEDOUT at deadline_ns (by filch_now()), by the timer thread of `pool`.
+ * It may outlive the pool; without the pool the deadline is void.
+ * Errors: -ENOMEM, -EAGAIN (the thread cannot be started), -EINVAL.
+ */
+FILCH_API int filch_stop_create_until(filch_stop **out, filch_stop *parent, filch_pool *pool, int64_t deadline_ns);
 FILCH_API filch_stop *filch_stop_ref(filch_stop *stop); /* NULL is allowed */
 FILCH_API void filch_stop_unref(filch_stop *stop);      /* the last one frees it; NULL is allowed */
 

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stops with a deadline. The timer of one is part of no pool's count: the stop may be dropped before its time,
+ * and may outlive the pool whose timer thread would have requested it.
+ *
+ * Invariant: the timer thread may touch the stop until it has handled `drop`, which the last reference sends; so it
+ * is the timer thread that frees the stop, unless it is gone.
+ */
+#include "stop.h"
+#include "worker.h"
+
+#include <errno.h>
+
+struct deadline {
+    filch_stop *stop;             /* constant */
+    struct filchi_timers *timers; /* constant; a reference */
+    struct filchi_timer timer;    /* timer thread */
+    struct filchi_message enter, drop;
+};
+
+static void fire(struct filchi_timers *timers, struct filchi_timer *timer)
+{
+    (void)timers;
+    filch_stop_request(filchi_container_of(timer, struct deadline, timer)->stop, -ETIMEDOUT);
+}
+
+static void on_enter(struct filchi_timers *timers, struct filchi_message *message)
+{
+    filchi_timer_arm(timers, &filchi_container_of(message, struct deadline, enter)->timer);
+}
+
+static void dispose(struct deadline *deadline)
+{
+    filchi_stop_dispose(deadline->stop);
+    filchi_timers_unref(deadline->timers);
+    filchi_os_free(deadline);
+}
+
+static void on_drop(struct filchi_timers *timers, struct filchi_message *message)
+{
+    struct deadline *deadline = filchi_container_of(message, struct deadline, drop);
+    filchi_timer_disarm(timers, &deadline->timer);
+    dispose(deadline);
+}
+
+/* The last reference is gone. */
+static void release(filch_stop *stop)
+{
+    struct deadline *deadline = stop->deadline;
+    if (!filchi_timers_try_post(deadline->timers, &deadline->drop))
+        dispose(deadline);
+}
+
+int filch_stop_create_until(filch_stop **out, filch_stop *parent, filch_pool *pool, int64_t deadline_ns)
+{
+    if (!pool || deadline_ns < 0)
+        return -EINVAL;
+    int rc = filchi_timers_start(pool->timers, pool->handoff.name);
+    if (rc)
+        return rc;
+    struct deadline *deadline = filchi_os_alloc(sizeof *deadline);
+    if (!deadline)
+        return -ENOMEM;
+    rc = filch_stop_create(&deadline->stop, parent);
+    if (rc) {
+        filchi_os_free(deadline);
+        return rc;
+    }
+    deadline->timers = filchi_timers_ref(pool->timers);
+    deadline->timer.due = deadline_ns;
+    deadline->timer.fire = fire;
+    deadline->enter.handle = on_enter;
+    deadline->drop.handle = on_drop;
+    deadline->stop->deadline = deadline;
+    deadline->stop->release = release;
+    *out = deadline->stop;
+    filchi_timers_post(deadline->timers, &deadline->enter, deadline_ns);
+    return 0;
+}

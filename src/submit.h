@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* Submitting, for those who submit on behalf of others. */
+#ifndef FILCHI_SUBMIT_H
+#define FILCHI_SUBMIT_H
+
+#include "future.h"
+
+/*
+ * As filch_submit_with(), for a task of `group` (NULL: none), with `refs` references, all of them the caller's: *out
+ * must not be NULL if there are any. The group hears of the task's end at any moment from now on, but not if it is
+ * refused.
+ */
+int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_options *options,
+                  struct filchi_group *group, unsigned refs, filch_future **out);
+
+#endif

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/* The timer thread and its heap: see timers.h. */
+#include "timers.h"
+
+#include "os.h"
+#include "rcu.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+_Thread_local struct filchi_timers *filchi_timers_here;
+
+/* ---- The heap: Fredman, Sedgewick, Sleator, Tarjan, "The pairing heap", Algorithmica 1986 ---- */
+
+/* Two roots become one: the later is the other's first child. */
+static struct filchi_timer *meld(struct filchi_timer *a, struct filchi_timer *b)
+{
+    if (!a || !b)
+        return a ? a : b;
+    if (b->due < a->due) {
+        struct filchi_timer *swap = a;
+        a = b;
+        b = swap;
+    }
+    b->next = a->child;
+    if (b->next)
+        b->next->previous = b;
+    b->previous = a;
+    a->child = b;
+    return a;
+}
+
+/* Siblings become one heap, two by two from the left and then all from the right; in a loop, as there may be many. */
+static struct filchi_timer *meld_siblings(struct filchi_timer *first)
+{
+    struct filchi_timer *pairs = NULL;
+    while (first) {
+        struct filchi_timer *a = first, *b = a->next;
+        first = b ? b->next : NULL;
+        a->next = a->previous = NULL;
+        if (b)
+            b->next = b->previous = NULL;
+        a = meld(a, b);
+        a->next = pairs;
+        pairs = a;
+    }
+    struct filchi_timer *root = NULL;
+    while (pairs) {
+        struct filchi_timer *pair = pairs;
+        pairs = pair->next;
+        pair->next = NULL;
+        root = meld(root, pair);
+    }
+    return root;
+}
+
+static void count(struct filchi_timers *timers, size_t change)
+{
+    /* relaxed: the timer thread's own; others look at a number. */
+    size_t n = atomic_load_explicit(&timers->n, memory_order_relaxed);
+    atomic_store_explicit(&timers->n, n + change, memory_order_relaxed);
+}
+
+void filchi_timer_arm(struct filchi_timers *timers, struct filchi_timer *timer)
+{
+    timer->child = timer->next = timer->previous = NULL;
+    timer->armed = true;
+    timers->heap = meld(timers->heap, timer);
+    count(timers, 1);
+}
+
+void filchi_timer_disarm(struct filchi_timers *timers, struct filchi_timer *timer)
+{
+    if (!timer->armed)
+        return;
+    timer->armed = false;
+    count(timers, (size_t)-1);
+    struct filchi_timer *children = meld_siblings(timer->child);
+    if (timers->heap == timer) {
+        timers->heap = children;
+        return;
+    }
+    *(timer->previous->child == timer ? &timer->previous->child : &timer->previous->next) = timer->next;
+    if (timer->next)
+        timer->next->previous = timer->previous;
+    timers->heap = meld(timers->heap, children);
+}
+
+struct filchi_timer *filchi_timers_first(const struct filchi_timers *timers)
+{
+    return timers->heap;
+}
+
+/* ---- The thread ---- */
+
+/* Whether any message came. One that is half pushed is waited for. */
+static bool handle_messages(struct filchi_timers *timers)
+{
+    bool any = false;
+    for (unsigned spins = 0;;) {
+        struct filchi_mpsc_node *node;
+        switch (filchi_mpsc_pop(&timers->messages, &node)) {
+        case FILCHI_MPSC_EMPTY:
+            return any;
+        case FILCHI_MPSC_BUSY:
+            filchi_os_relax(spins++);
+            continue;
+        case FILCHI_MPSC_ONE:
+        case FILCHI_MPSC_LAST:
+            break;
+        }
+        struct filchi_message *message = (struct filchi_message *)(void *)node;
+        message->handle(timers, message);
+        any = true;
+    }
+}
+
+static void fire_due(struct filchi_timers *timers)
+{
+    struct filchi_timer *timer = timers->heap;
+    if (!timer)
+        return;
+    int64_t now = filchi_os_now();
+    for (; timer && timer->due <= now; timer = timers->heap) {
+        filchi_timer_disarm(timers, timer);
+        timer->fire(timers, timer);
+    }
+}
+
+static void sleep_until_due(struct filchi_timers *timers, uint32_t seen)
+{
+    int64_t until = timers->heap ? timers->heap->due : FILCHI_NEVER;
+    /* R1. relaxed: R2 follows. */
+    atomic_store_explicit(&timers->sleeps_until, until == FILCHI_NEVER ? INT64_MAX : until, memory_order_relaxed);
+    filchi_fence_store_load();                /* R2 vs N2 in filchi_timers_post() */
+    if (filchi_mpsc_empty(&timers->messages)) /* R3 */
+        filchi_parker_wait(&timers->parker, seen, until);
+    atomic_store_explicit(&timers->sleeps_until, FILCHI_TIMERS_AWAKE, memory_order_relaxed); /* relaxed: see N3. */
+}
+
+static void *timers_main(void *arg)
+{
+    struct filchi_timers *timers = arg;
+    filchi_timers_here = timers;
+    for (;;) {
+        uint32_t seen = filchi_parker_count(&timers->parker);
+        if (handle_messages(timers))
+            continue;
+        if (timers->ending)
+            break;
+        fire_due(timers);
+        if (timers->due.retired && filchi_deque_empty(&timers->due) && filchi_rcu_synchronize())
+            filchi_deque_reclaim(&timers->due);
+        sleep_until_due(timers, seen);
+    }
+    while (timers->heap)
+        filchi_timer_disarm(timers, timers->heap);
+    return NULL;
+}
+
+/* ---- Everybody else ---- */
+
+void filchi_timers_post(struct filchi_timers *timers, struct filchi_message *message, int64_t when)
+{
+    filchi_mpsc_push(&timers->messages, &message->link); /* N1 */
+    filchi_fence_store_load();                           /* N2 vs R2 in sleep_until_due() */
+    /* N3. relaxed: after the fence. Awake, it looks for messages before it sleeps. */
+    if (when < atomic_load_explicit(&timers->sleeps_until, memory_order_relaxed))
+        filchi_parker_signal(&timers->parker);
+}
+
+struct filchi_timers *filchi_timers_create(filch_pool *pool)
+{
+    struct filchi_timers *timers = filchi_os_alloc_aligned(_Alignof(struct filchi_timers), sizeof *timers);
+    if (!timers)
+        return NULL;
+    if (filchi_deque_init(&timers->due)) {
+        filchi_os_free(timers);
+        return NULL;
+    }
+    filchi_mpsc_init(&timers->messages);
+    filchi_parker_init(&timers->parker);
+    atomic_init(&timers->sleeps_until, FILCHI_TIMERS_AWAKE);
+    atomic_init(&timers->n, 0);
+    atomic_init(&timers->refs, 1);
+    pthread_mutex_init(&timers->lock, NULL);
+    timers->pool = pool;
+    return timers;
+}
+
+struct filchi_timers *filchi_timers_ref(struct filchi_timers *timers)
+{
+    atomic_fetch_add_explicit(&timers->refs, 1, memory_order_relaxed); /* relaxed: the caller holds one. */
+    return timers;
+}
+
+void filchi_timers_unref(struct filchi_timers *timers)
+{
+    /* acq_rel Y1: pairs with itself; the last one sees that all others are done with it. */
+    if (atomic_fetch_sub_explicit(&timers->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    filchi_deque_fini(&timers->due);
+    pthread_mutex_destroy(&timers->lock);
+    filchi_os_free(timers);
+}
+
+int filchi_timers_start(struct filchi_timers *timers, const char *name)
+{
+    if (filchi_timers_running(timers))
+        return 0;
+    int rc = 0;
+    pthread_mutex_lock(&timers->lock);
+    if (!timers->started) {
+        char full[32];
+        snprintf(full, sizeof full, "%.8s-timer", name);
+        rc = filchi_os_thread_start(&timers->thread, timers_main, timers, full, 0);
+        timers->started = !rc;
+        /* release Y2: pairs with acquire Y2 in filchi_timers_running(). */
+        atomic_store_explicit(&timers->ready, !rc, memory_order_release);
+    }
+    pthread_mutex_unlock(&timers->lock);
+    return rc;
+}
+
+static void end(struct filchi_timers *timers, struct filchi_message *message)
+{
+    (void)message;
+    timers->ending = true;
+}
+
+void filchi_timers_end(struct filchi_timers *timers)
+{
+    struct filchi_message message = { .handle = end };
+    pthread_mutex_lock(&timers->lock);
+    bool started = timers->started;
+    timers->ended = true;
+    if (started)
+        filchi_timers_post(timers, &message, FILCHI_TIMERS_NOW);
+    pthread_mutex_unlock(&timers->lock);
+    if (started)
+        filchi_os_thread_join(timers->thread);
+}
+
+bool filchi_timers_try_post(struct filchi_timers *timers, struct filchi_message *message)
+{
+    pthread_mutex_lock(&timers->lock);
+    bool there = !timers->ended;
+    if (there)
+        filchi_timers_post(timers, message, FILCHI_TIMERS_NOW);
+    pthread_mutex_unlock(&timers->lock);
+    return there;
+}

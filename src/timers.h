@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Timers: one thread of each pool that used one, which sleeps until the first is due. Everybody else sends it
+ * messages; the heap is its own, so there is no lock, and a message may be sent from a signal handler.
+ * docs/decisions/0005-timer-thread.md tells why it is a thread and not an idle worker.
+ *
+ *     sender                                 timer thread about to sleep
+ *     N1  push the message                   R1  write down until when it sleeps
+ *     N2  store-load fence                   R2  store-load fence
+ *     N3  does it sleep longer than the      R3  look for messages once more
+ *         message can wait? wake it
+ *
+ * By the fences either N3 sees R1, or R3 sees N1.
+ *
+ * Tasks that became due go into a deque that the timer thread owns and every worker steals from, oldest first:
+ * unlike the inject queue it may hold a task twice (docs/design/lifetime.md).
+ */
+#ifndef FILCHI_TIMERS_H
+#define FILCHI_TIMERS_H
+
+#include "deque.h"
+#include "mpsc.h"
+#include "parker.h"
+
+#include <filch/filch.h>
+
+struct filchi_timers;
+
+/* What the timer thread calls once, when it has come; it touches the node no more. */
+struct filchi_message {
+    struct filchi_mpsc_node link;
+    void (*handle)(struct filchi_timers *timers, struct filchi_message *message);
+};
+
+/* All of it is the timer thread's. */
+struct filchi_timer {
+    struct filchi_timer *child, *next, *previous; /* pairing heap; previous: the left sibling, or the parent */
+    int64_t due;                                  /* ns */
+    void (*fire)(struct filchi_timers *timers, struct filchi_timer *timer);
+    bool armed; /* it is in the heap */
+};
+
+struct filchi_timers {
+    struct filchi_mpsc messages;  /* anyone */
+    _Atomic int64_t sleeps_until; /* timer thread: FILCHI_TIMERS_AWAKE, or when it will look by itself */
+    struct filchi_parker parker;  /* anyone signals */
+    struct filchi_deque due;      /* timer thread pushes, workers steal */
+    struct filchi_timer *heap;    /* timer thread: the first due is the root */
+    _Atomic size_t n;             /* timer thread: timers in the heap */
+    _Atomic uint32_t refs;        /* the pool, and who may send a message after it is gone */
+    filch_pool *pool;             /* constant; valid for the timer thread */
+    pthread_mutex_t lock;         /* of the start */
+    bool started, ended;          /* under the lock */
+    _Atomic bool ready;           /* started, for a look without the lock */
+    bool ending;                  /* timer thread */
+    pthread_t thread;
+};
+
+/* A pool's timers, without a thread so far. The caller owns a reference. NULL without memory. */
+struct filchi_timers *filchi_timers_create(filch_pool *pool);
+struct filchi_timers *filchi_timers_ref(struct filchi_timers *timers);
+void filchi_timers_unref(struct filchi_timers *timers);
+
+/* Anyone, before the first message: starts the thread if there is none. 0, or -EAGAIN. */
+int filchi_timers_start(struct filchi_timers *timers, const char *name);
+/* Outside of the pool's threads, when no task waits any more: ends and joins the thread. No timer fires after. */
+void filchi_timers_end(struct filchi_timers *timers);
+
+/*
+ * Anyone, async-signal-safe. The message is handled at `when` at the latest (FILCHI_TIMERS_NOW: at once), if
+ * nothing wakes the thread before.
+ */
+void filchi_timers_post(struct filchi_timers *timers, struct filchi_message *message, int64_t when);
+/* Anyone who may come after the pool's end: the same, at once; false: the thread is gone, do it yourself. */
+bool filchi_timers_try_post(struct filchi_timers *timers, struct filchi_message *message);
+#define FILCHI_TIMERS_NOW INT64_C(0)
+#define FILCHI_TIMERS_AWAKE INT64_MIN
+
+/* The rest: the timer thread only. Puts it into the heap, to fire no earlier than timer->due. */
+void filchi_timer_arm(struct filchi_timers *timers, struct filchi_timer *timer);
+/* Takes it out, if it is in. */
+void filchi_timer_disarm(struct filchi_timers *timers, struct filchi_timer *timer);
+/* The first due, or NULL. */
+struct filchi_timer *filchi_timers_first(const struct filchi_timers *timers);
+
+/* Whether there is a thread. */
+static inline bool filchi_timers_running(const struct filchi_timers *timers)
+{
+    /* acquire Y2: pairs with release Y2 in filchi_timers_start(). */
+    return atomic_load_explicit(&timers->ready, memory_order_acquire);
+}
+
+/* The timers whose thread is running, or NULL. */
+extern _Thread_local struct filchi_timers *filchi_timers_here;
+
+#endif
