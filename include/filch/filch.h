@@ -60,7 +60,7 @@ extern "C" {
 typedef struct filch_future filch_future;
 typedef struct filch_future filch_task;
 typedef struct filch_pool filch_pool;   /* workers that run tasks */
-typedef struct filch_error filch_error; /* immutable, counted references: code, message, task name, cause */
+typedef struct filch_error filch_error; /* immutable, counted references: code, message, task, cause */
 typedef struct filch_stop filch_stop;   /* a flag with a first-wins reason, in a tree, parents stop children */
 typedef struct filch_completed filch_completed; /* an iterator over futures in completion order */
 typedef struct filch_mapping filch_mapping;     /* an iterator over the results of a map in input order */
@@ -506,10 +506,17 @@ FILCH_API int filch_error_code(const filch_error *error); /* negative */
 FILCH_API const char *filch_error_message(const filch_error *error);
 /* The name of the task that failed, or NULL. */
 FILCH_API const char *filch_error_task(const filch_error *error);
+/* Which attempt of a task with retries failed; 0 for other errors. */
+FILCH_API unsigned filch_error_attempt(const filch_error *error);
 /* What caused it, or NULL; and the last error of that chain, perhaps `error` itself. Borrowed. */
 FILCH_API const filch_error *filch_error_cause(const filch_error *error);
 FILCH_API const filch_error *filch_error_root(const filch_error *error);
-/* Writes the whole chain, a line each, as snprintf(): returns the length it has, without the terminating 0. */
+/* Errors that came after it and that it stands for: how many, kept or not; and one of those that were kept, NULL
+ * from the first index on that was not. Borrowed. */
+FILCH_API size_t filch_error_suppressed_count(const filch_error *error);
+FILCH_API const filch_error *filch_error_suppressed(const filch_error *error, size_t index);
+/* Writes the chain and then what it suppressed, a line each, as snprintf(): returns the length that all of it has,
+ * without the terminating 0. */
 FILCH_API size_t filch_error_format(const filch_error *error, char *buffer, size_t size);
 /* Writes it to a stream. Returns 0, or -EIO if the stream failed. */
 FILCH_API int filch_error_print(const filch_error *error, FILE *stream);
