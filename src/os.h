@@ -59,6 +59,9 @@ void filchi_os_pages_free(void *pages, size_t size);
 int filchi_os_thread_start(pthread_t *out, void *(*main)(void *), void *arg, const char *name, size_t stack_size);
 void filchi_os_thread_join(pthread_t thread);
 
+/* A number above 255 that no other thread has while this one lives. Async-signal-safe. */
+uintptr_t filchi_os_self(void);
+
 /* Whether a thread can have a stack of that many bytes. */
 bool filchi_os_stack_size_valid(size_t size);
 

@@ -161,6 +161,11 @@ void filchi_os_thread_join(pthread_t thread)
     pthread_join(thread, NULL);
 }
 
+uintptr_t filchi_os_self(void)
+{
+    return (uintptr_t)pthread_self(); /* an address, in glibc and musl */
+}
+
 bool filchi_os_stack_size_valid(size_t size)
 {
     pthread_attr_t attributes;

@@ -62,6 +62,7 @@ typedef struct filch_future filch_task;
 typedef struct filch_pool filch_pool;   /* workers that run tasks */
 typedef struct filch_error filch_error; /* immutable, counted references: code, message, task, cause */
 typedef struct filch_stop filch_stop;   /* a flag with a first-wins reason, in a tree, parents stop children */
+typedef struct filch_stop_callback filch_stop_callback;
 typedef struct filch_completed filch_completed; /* an iterator over futures in completion order */
 typedef struct filch_mapping filch_mapping;     /* an iterator over the results of a map in input order */
 typedef struct filch_guard filch_guard;         /* an interrupt guard */
@@ -493,6 +494,27 @@ FILCH_API const filch_error *filch_stop_error(const filch_stop *stop);
  * Errors: -EMFILE, -ENFILE, -ENOMEM as eventfd(2).
  */
 FILCH_API int filch_stop_fd(filch_stop *stop, int *out);
+
+/*
+ * Calls callback(arg) exactly once when the stop is requested, after every stop below it was requested too and those
+ * who wait were told, in the order of registration; or here at once if it is requested already. It is called on the
+ * thread that requests the stop, there or at an ancestor, and so in a signal handler if the request comes from one; or
+ * on a thread that happens to end a wait, a child stop or a callback under the stop at that moment. So hold no lock
+ * that a callback takes while you do any of these.
+ * Context: any thread. Ownership: the caller owns *out, which is set before the callback can be called; release
+ * it with filch_stop_callback_end(). It holds a reference to `stop`.
+ * Errors: -ENOMEM, -EINVAL.
+ */
+FILCH_API int filch_stop_on_request(filch_stop_callback **out, filch_stop *stop, void (*callback)(void *arg),
+                                    void *arg);
+
+/*
+ * Ends it. True: the callback was not called and never will be. False: it was called. If another thread is calling the
+ * stop's callbacks at this moment, waits until this one has had its turn: what it uses may go after the end. A callback
+ * may end itself, or others of its stop, which does not wait.
+ * Context: any thread; may block. NULL is allowed (true).
+ */
+FILCH_API bool filch_stop_callback_end(filch_stop_callback *callback);
 
 /* ---- Errors ---------------------------------------------------------------------------------------- */
 
