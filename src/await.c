@@ -82,20 +82,48 @@ static bool has_stack(const struct filchi_thread *thread, bool last_resort)
     return here > thread->stack_low && here - thread->stack_low > reserve;
 }
 
+/* Whether no other thread is to be had for what this one awaits. */
+static bool is_last_resort(const struct filchi_await *await)
+{
+    return await->poked || filchi_handoff_at_cap(await->thread->pool);
+}
+
+/* Whether running what is awaited here is better than a handoff. */
+static bool may_run_here(const struct filchi_await *await, bool prefer_handoff)
+{
+    const struct filchi_thread *thread = await->thread;
+    if (await->deadline != FILCHI_NEVER && filchi_os_now() >= await->deadline)
+        return false; /* a poll runs nothing */
+    /* With a deadline the wait must end in time, which a task that runs here would not heed. */
+    if (!prefer_handoff && await->deadline == FILCHI_NEVER && has_stack(thread, false))
+        return true;
+    return is_last_resort(await) && has_stack(thread, true);
+}
+
 enum filchi_await_run filchi_await_run(struct filchi_await *await, filch_future *future, bool prefer_handoff)
 {
     struct filchi_thread *thread = await->thread;
     if (!thread || await->blocked || filchi_waitlist_peek(&future->waiters) != FILCH_PENDING ||
         filchi_slab_home_of(future) != thread->pool->home)
         return FILCHI_AWAIT_NOTHING;
-    /* With a deadline the wait must end in time, which a task that runs here would not heed. */
-    bool last_resort = prefer_handoff || await->deadline != FILCHI_NEVER || !has_stack(thread, false);
-    if (last_resort && !((await->poked || filchi_handoff_at_cap(thread->pool)) && has_stack(thread, true)))
+    if (!may_run_here(await, prefer_handoff))
         return FILCHI_AWAIT_LEFT;
-    if (await->deadline != FILCHI_NEVER && filchi_os_now() >= await->deadline)
-        return FILCHI_AWAIT_LEFT; /* a poll runs nothing */
     if (!filchi_worker_run_awaited(thread, future))
         return FILCHI_AWAIT_NOTHING;
+    await->poked = false;
+    return FILCHI_AWAIT_RAN;
+}
+
+enum filchi_await_run filchi_await_run_member(struct filchi_await *await, const struct filchi_group *group,
+                                              bool prefer_handoff)
+{
+    if (!await->thread || await->blocked)
+        return FILCHI_AWAIT_NOTHING;
+    if (!may_run_here(await, prefer_handoff))
+        return FILCHI_AWAIT_LEFT;
+    bool last_resort = is_last_resort(await);
+    if (!filchi_worker_run_member(await->thread, group, last_resort))
+        return last_resort ? FILCHI_AWAIT_NOTHING : FILCHI_AWAIT_LEFT;
     await->poked = false;
     return FILCHI_AWAIT_RAN;
 }

@@ -51,6 +51,9 @@ enum filchi_await_run {
 
 /* Inside a task: runs the awaited task here, if it has not started and running it is better than a handoff. */
 enum filchi_await_run filchi_await_run(struct filchi_await *await, filch_future *future, bool prefer_handoff);
+/* The same for any task of the group. */
+enum filchi_await_run filchi_await_run_member(struct filchi_await *await, const struct filchi_group *group,
+                                              bool prefer_handoff);
 /* Sleeps until the parker's count is not `seen`; it may return earlier. `stalled`: something is LEFT. 0:
  * look again; or the error that ends the wait. */
 int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled);

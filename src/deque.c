@@ -141,6 +141,14 @@ enum filchi_deque_steal filchi_deque_steal(struct filchi_deque *deque, void **ou
     return FILCHI_DEQUE_TOOK;
 }
 
+int64_t filchi_deque_size(const struct filchi_deque *deque)
+{
+    /* relaxed: an answer for the moment only. */
+    int64_t size = atomic_load_explicit(&deque->bottom, memory_order_relaxed) -
+                   atomic_load_explicit(&deque->top, memory_order_relaxed);
+    return size > 0 ? size : 0;
+}
+
 bool filchi_deque_empty(const struct filchi_deque *deque)
 {
     /* relaxed: a hint; where it decides about sleeping a store-load fence stands before it. */

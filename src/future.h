@@ -28,6 +28,16 @@ struct filchi_group {
     void (*failed)(struct filchi_group *group, const filch_error *error);
     /* Who made a task final, when its waiters were served. The task may be gone. */
     void (*left)(struct filchi_group *group, filch_state state);
+    /* The thread that opened it, whose task has returned without closing it. */
+    void (*close)(struct filchi_group *group);
+    struct filchi_group *enclosing; /* opener: of those it has open, the next one out */
+};
+
+/* How a task belongs to a group. */
+struct filchi_membership {
+    struct filchi_group *group;
+    struct filchi_waiter *waiter; /* registered with the task from the beginning, its subject set; NULL: none */
+    unsigned refs;                /* handles at the beginning */
 };
 
 /* Bits below the stop's pointer. */

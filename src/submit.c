@@ -131,21 +131,25 @@ static int prepare(filch_pool *pool, filch_fn *fn, const filch_task_options *opt
 
 /* Puts together what was prepared. */
 static void fill(filch_future *future, const filch_task_options *options, struct prepared *prepared,
-                 struct filchi_group *group, bool delayed)
+                 const struct filchi_membership *membership, bool delayed)
 {
     if (options->name || options->arg_dtor)
         filchi_future_init_cold(future, options->name ? own_name(future, options->name, prepared->long_name) : NULL,
                                 options->arg_dtor);
     if (prepared->plan)
         filchi_future_init_plan(future, prepared->plan, delayed);
-    if (group) {
+    if (membership->group) {
         filchi_future_use_cold(future);
-        future->group = group;
+        future->group = membership->group;
+    }
+    if (membership->waiter) {
+        membership->waiter->subject = future;
+        filchi_waitlist_add(&future->waiters, membership->waiter);
     }
 }
 
 int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_options *options,
-                  struct filchi_group *group, unsigned refs, filch_future **out)
+                  const struct filchi_membership *membership, filch_future **out)
 {
     filch_task_options chosen = FILCH_TASK_OPTIONS;
     int rc = filchi_options_copy(&chosen, sizeof chosen, options);
@@ -163,9 +167,9 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
         return rc;
     }
     bool delayed = chosen.start_at_ns > 0;
-    filchi_future_init(future, fn, arg, refs);
+    filchi_future_init(future, fn, arg, membership->refs);
     future->stop = hold_stop(pool, chosen.stop);
-    fill(future, &chosen, &prepared, group, delayed);
+    fill(future, &chosen, &prepared, membership, delayed);
     filch_future *handle = future; /* a task nobody holds may be gone once it is published */
     if (delayed) {
         if (prepared.inside) /* outside it is counted already */
@@ -184,7 +188,8 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
 int filch_submit_with(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_options *options,
                       filch_future **out)
 {
-    return filchi_submit(pool, fn, arg, options, NULL, out ? 1 : 0, out);
+    const struct filchi_membership none = { .refs = out ? 1 : 0 };
+    return filchi_submit(pool, fn, arg, options, &none, out);
 }
 
 int filch_submit_at(filch_pool *pool, int64_t at_ns, filch_fn *fn, void *arg, filch_future **out)
@@ -204,5 +209,5 @@ int filch_submit_after(filch_pool *pool, int64_t delay_ns, filch_fn *fn, void *a
 
 int filch_submit(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out)
 {
-    return filchi_submit(pool, fn, arg, NULL, NULL, out ? 1 : 0, out);
+    return filch_submit_with(pool, fn, arg, NULL, out);
 }

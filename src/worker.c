@@ -245,6 +245,8 @@ static void execute(struct filchi_thread *thread, filch_future *future)
     int rc = fn(future, future->arg);
     while (thread->regions) /* it returned inside one */
         filch_blocking_end(future);
+    while (frame.scopes)
+        frame.scopes->close(frame.scopes);
     thread->frame = frame.below;
     if (name)
         set_label(thread, frame.below ? filch_future_name(frame.below->task) : NULL);
@@ -321,6 +323,43 @@ bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *futur
     filchi_counter_add(&thread->worker->in_place, 1);
     run_claimed(thread, future, false);
     return true;
+}
+
+/* A queue entry that this thread has taken: runs it if it is of the group, else puts it into the own deque. */
+static bool run_if_member(struct filchi_thread *thread, filch_future *future, const struct filchi_group *group)
+{
+    /* Without memory to put it back it is run all the same: lost is worse than out of turn. */
+    if (filchi_future_group(future) != group && !filchi_deque_push(&thread->worker->deque, future))
+        return false;
+    filchi_counter_add(&thread->worker->in_place, 1);
+    run_entry(thread, future, false);
+    return true;
+}
+
+/* The last resort of a thread that nobody can take over from: every entry of every queue once. */
+static bool search_member(struct filchi_thread *thread, const struct filchi_group *group)
+{
+    struct filchi_deque *own = &thread->worker->deque;
+    void *item;
+    for (int64_t left = filchi_deque_size(own); left > 0; left--)
+        if (filchi_deque_steal(own, &item) == FILCHI_DEQUE_TOOK && run_if_member(thread, item, group))
+            return true;
+    for (uint64_t left = filchi_worker_unfinished(thread->pool); left > 0; left--) {
+        item = take_outside(thread);
+        if (!item)
+            item = steal(thread);
+        if (!item || run_if_member(thread, item, group))
+            return item != NULL;
+    }
+    return false;
+}
+
+bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_group *group, bool search)
+{
+    filch_future *future = filchi_deque_pop(&thread->worker->deque);
+    if (future && run_if_member(thread, future, group))
+        return true;
+    return search && search_member(thread, group);
 }
 
 bool filchi_worker_tasks_are_long(const struct filchi_thread *thread)

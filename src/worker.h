@@ -57,6 +57,7 @@ struct filchi_worker {
 struct filchi_frame {
     filch_future *task;
     struct filchi_frame *below;
+    struct filchi_group *scopes; /* own: the innermost that the task has open */
 };
 
 /* The name of the task a thread runs, readable by others at any time (a sequence lock). */
@@ -167,6 +168,9 @@ static inline struct filchi_thread *filchi_worker_holder(void)
 
 /* T's own: claims a task of this pool that has not started and runs it here; false if it cannot be had. */
 bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *future);
+
+/* T's own: the same for a task of the group: the newest in the own deque, or if `search` is set one in any queue. */
+bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_group *group, bool search);
 
 /* Whether tasks run longer than a handoff costs, going by those that were timed. */
 bool filchi_worker_tasks_are_long(const struct filchi_thread *thread);

@@ -65,6 +65,7 @@ typedef struct filch_stop filch_stop;   /* a flag with a first-wins reason, in a
 typedef struct filch_stop_callback filch_stop_callback;
 typedef struct filch_completed filch_completed; /* an iterator over futures in completion order */
 typedef struct filch_mapping filch_mapping;     /* an iterator over the results of a map in input order */
+typedef struct filch_scope filch_scope;         /* tasks that fail together and are over when it is closed */
 typedef struct filch_guard filch_guard;         /* an interrupt guard */
 
 #define FILCH_FOREVER INT64_C(-1)
@@ -406,6 +407,79 @@ FILCH_API size_t filch_completed_total(const filch_completed *completed);
 /* Ends the iteration, at any point; touches no future. NULL is allowed. */
 FILCH_API void filch_completed_end(filch_completed *completed);
 
+/* ---- Scope ----------------------------------------------------------------------------------------- */
+
+typedef enum filch_scope_policy {
+    FILCH_FAIL_FAST, /* the first task that fails stops the others */
+    FILCH_COLLECT    /* every task runs to its end */
+} filch_scope_policy;
+
+typedef struct filch_scope_options {
+    size_t size;               /* sizeof(filch_scope_options) */
+    const char *name;          /* copied; shown in errors of the scope itself; NULL: none */
+    filch_scope_policy policy; /* what a failure does */
+    bool discard;              /* keep no futures: constant memory however many tasks, no filch_scope_next() */
+    filch_stop *stop;   /* parent of the scope's stop; NULL: that of the enclosing scope, else of the task that
+                                  opens it, else of the pool */
+    int64_t timeout_ns; /* from its opening; then its stop is requested with -ETIMEDOUT; FILCH_FOREVER */
+} filch_scope_options;
+
+/* clang-format off */
+#define FILCH_SCOPE_OPTIONS { sizeof(filch_scope_options), NULL, FILCH_FAIL_FAST, false, NULL, FILCH_FOREVER }
+/* clang-format on */
+
+/*
+ * Opens a scope (a nursery): tasks submitted into it belong together, and none is left when it is closed. The first
+ * one that fails is recorded, then the scope's stop is requested with its error (FILCH_FAIL_FAST); what that stop ends
+ * is STOPPED and never takes the place of the first error. Scopes nest: inside a task or another open scope it
+ * is the child of that one, whose stop reaches it. A scope that a task left open is closed when the task returns.
+ * Context: any thread; the same one, inside a task the same task, waits for it and closes it.
+ * Ownership: the caller owns *out; release it with filch_scope_close() before the pool.
+ * Errors: -ENOMEM, -EINVAL, -EAGAIN (a timeout needs a thread that cannot be started).
+ */
+FILCH_API int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_options *options);
+
+/*
+ * Submits into the scope, as filch_submit(). The task's stop is the scope's, or one given that descends from it.
+ * Once the scope is stopped the task becomes STOPPED instead of running.
+ * Context: the opener, the scope's own tasks, and any thread that knows that the scope is open and not about to be
+ * closed. Ownership: *out is the caller's reference, beside the scope's own.
+ * Errors: as filch_submit(); -EINVAL too for a stop that does not descend from the scope's.
+ */
+FILCH_API int filch_scope_submit(filch_scope *scope, filch_fn *fn, void *arg, filch_future **out);
+FILCH_API int filch_scope_submit_with(filch_scope *scope, filch_fn *fn, void *arg,
+                                      const filch_task_options *options, filch_future **out);
+
+/*
+ * The next of the scope's tasks that is final, in completion order, each once. Returns 1 and sets *out; 0 when every task
+ * submitted so far was delivered; or an error, as filch_future_wait(), after which it may be called again.
+ * Ownership: *out is lent until the next call or the close; filch_future_ref() keeps it.
+ * Errors: -EINVAL too (the scope keeps no futures).
+ */
+FILCH_API int filch_scope_next(filch_scope *scope, int64_t timeout_ns, filch_future **out);
+
+/*
+ * Waits until every task of the scope is final, as filch_join(), and gives the outcome: 0, or the code of the first
+ * error, with *out_error (unless NULL) that error, the caller's to unref; the later ones are its suppressed errors,
+ * the first few kept, all counted. Without an error: -ETIMEDOUT if the scope's time ran out, -ECANCELED if it
+ * was stopped otherwise, provided that this ended a task. Then the scope may be used again.
+ * Errors: -EDEADLK, -EAGAIN too, as filch_future_wait(); then it was not joined.
+ */
+FILCH_API int filch_scope_join(filch_scope *scope, filch_error **out_error);
+
+/* The scope's stop. Borrowed: valid until it is closed. */
+FILCH_API filch_stop *filch_scope_stop(filch_scope *scope);
+
+/* The innermost scope that this task, or this thread outside of tasks, has open; else the one that this task belongs
+ * to; else NULL. */
+FILCH_API filch_scope *filch_scope_current(void);
+
+/*
+ * Requests the scope's stop, waits until every task is final, and frees the scope. NULL is allowed.
+ * Context: the opener; blocks.
+ */
+FILCH_API void filch_scope_close(filch_scope *scope);
+
 /* ---- Map ------------------------------------------------------------------------------------------- */
 
 /* Makes *out from *in. `self` is the task that handles this chunk. Returns 0 or a negative code, as a filch_fn. */
@@ -565,6 +639,7 @@ FILCH_API void filch_pool_cleanup(filch_pool **pool);
 FILCH_API void filch_future_cleanup(filch_future **future);
 FILCH_API void filch_completed_cleanup(filch_completed **completed);
 FILCH_API void filch_mapping_cleanup(filch_mapping **mapping);
+FILCH_API void filch_scope_cleanup(filch_scope **scope);
 FILCH_API void filch_stop_cleanup(filch_stop **stop);
 FILCH_API void filch_error_cleanup(filch_error **error);
 FILCH_API void filch_guard_cleanup(filch_guard **guard);
