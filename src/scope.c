@@ -21,7 +21,7 @@
 
 /* A task whose future the scope keeps. */
 struct member {
-    struct filchi_waiter waiter; /* subject: the future, of which it holds a reference */
+    struct filchi_waiter waiter; /* subject: the future, of which it holds a reference; NULL: it was refused */
 };
 
 struct filch_scope {
@@ -31,12 +31,14 @@ struct filch_scope {
     char *name;                /* constant */
     bool fail_fast, discard;   /* constant */
     _Alignas(FILCHI_LINE) _Atomic size_t unfinished;
+    _Atomic size_t submitted;    /* members, before their tasks are published; who submits */
     _Atomic bool stopped;        /* a task ended because of the stop; who ended it */
     struct filchi_parker parker; /* who completes a task signals the opener */
     struct filchi_mpsc queue;    /* members that are final; who completes them */
     /* Opener. */
-    uint32_t due;             /* signals accounted for */
-    struct member *delivered; /* its future is lent to the caller */
+    uint32_t due;        /* signals accounted for */
+    size_t taken;        /* members that came through the queue */
+    struct member *lent; /* its future is the caller's for the time being */
     /* Under the lock. */
     pthread_mutex_t lock;
     filch_error *first;
@@ -68,7 +70,7 @@ static void leave(struct filchi_group *group, filch_state state)
     filch_scope *scope = (filch_scope *)group;
     if (state == FILCH_STOPPED) /* relaxed: read after the count. */
         atomic_store_explicit(&scope->stopped, true, memory_order_relaxed);
-    /* acq_rel Z1: pairs with itself and acquire Z1 in is_over(): all that was done for the tasks. */
+    /* acq_rel Z1: pairs with itself and acquire Z1 in await_all(): all that was done for the tasks. */
     if (atomic_fetch_sub_explicit(&scope->unfinished, 1, memory_order_acq_rel) == 1)
         filchi_parker_signal(&scope->parker);
 }
@@ -167,6 +169,15 @@ static bool descends(const filch_stop *stop, const filch_stop *ancestor)
     return stop != NULL;
 }
 
+/* The opener may be waiting for the member by now: it goes to the queue without a future. */
+static void refuse(struct filchi_waiter *waiter)
+{
+    if (waiter) {
+        waiter->subject = NULL;
+        serve_member(waiter);
+    }
+}
+
 int filch_scope_submit_with(filch_scope *scope, filch_fn *fn, void *arg, const filch_task_options *options,
                             filch_future **out)
 {
@@ -191,9 +202,11 @@ int filch_scope_submit_with(filch_scope *scope, filch_fn *fn, void *arg, const f
     }
     /* relaxed: the caller is on the count, or the opener is. */
     atomic_fetch_add_explicit(&scope->unfinished, 1, memory_order_relaxed);
+    if (membership.waiter) /* relaxed: a member counts its submits before it comes through the queue itself. */
+        atomic_fetch_add_explicit(&scope->submitted, 1, memory_order_relaxed);
     rc = filchi_submit(scope->pool, fn, arg, &chosen, &membership, membership.refs ? &future : NULL);
     if (rc) {
-        filchi_os_free(membership.waiter); /* first in its member */
+        refuse(membership.waiter);
         leave(&scope->group, FILCH_CANCELLED);
     } else if (out) {
         *out = future;
@@ -208,8 +221,8 @@ int filch_scope_submit(filch_scope *scope, filch_fn *fn, void *arg, filch_future
 
 /* ---- Next ---- */
 
-/* The next that is final, or NULL. */
-static struct member *take(filch_scope *scope)
+/* The next in the queue, or NULL. */
+static struct member *pop(filch_scope *scope)
 {
     for (unsigned spins = 0;; spins++) {
         struct filchi_mpsc_node *node;
@@ -236,11 +249,22 @@ static void free_member(struct member *member)
     filchi_os_free(member);
 }
 
-/* Whether nothing but the opener is on the count, or nothing at all. */
-static bool is_over(const filch_scope *scope, size_t others)
+/* The next that is final, or NULL. */
+static struct member *take(filch_scope *scope)
 {
-    /* acquire Z1: pairs with acq_rel Z1 in leave(). */
-    return atomic_load_explicit(&scope->unfinished, memory_order_acquire) <= others;
+    for (struct member *member; (member = pop(scope)); free_member(member)) {
+        scope->taken++;
+        if (member->waiter.subject)
+            return member;
+    }
+    return NULL;
+}
+
+/* Whether every member was taken. What a member submitted was counted before it came through the queue itself. */
+static bool is_drained(const filch_scope *scope)
+{
+    /* relaxed: the queue orders it. */
+    return atomic_load_explicit(&scope->submitted, memory_order_relaxed) == scope->taken;
 }
 
 static struct member *await_member(filch_scope *scope, int64_t deadline, int *rc)
@@ -250,9 +274,8 @@ static struct member *await_member(filch_scope *scope, int64_t deadline, int *rc
     filchi_await_begin(&await, &scope->parker, deadline, true);
     for (;;) {
         uint32_t seen = filchi_parker_count(&scope->parker);
-        bool over = is_over(scope, 1); /* before: those that are over are in the queue */
         member = take(scope);
-        if (member || over)
+        if (member || is_drained(scope))
             break;
         bool prefer_handoff = await.thread && !await.blocked && filchi_worker_tasks_are_long(await.thread);
         enum filchi_await_run run = filchi_await_run_member(&await, &scope->group, prefer_handoff);
@@ -272,14 +295,12 @@ int filch_scope_next(filch_scope *scope, int64_t timeout_ns, filch_future **out)
 {
     if (scope->discard)
         return -EINVAL;
-    free_member(scope->delivered);
+    free_member(scope->lent);
     int rc = 0;
     struct member *member = take(scope);
-    if (!member && !is_over(scope, 1))
+    if (!member && !is_drained(scope))
         member = await_member(scope, filchi_os_deadline(timeout_ns), &rc);
-    else if (!member)
-        member = take(scope); /* what was on its way before it was over */
-    scope->delivered = member;
+    scope->lent = member;
     if (!member)
         return rc;
     *out = member->waiter.subject;
@@ -297,7 +318,8 @@ static int await_all(filch_scope *scope)
         filchi_await_begin(&await, &scope->parker, FILCHI_NEVER, false);
         for (;;) {
             uint32_t seen = filchi_parker_count(&scope->parker);
-            if (is_over(scope, 0))
+            /* acquire Z1: pairs with acq_rel Z1 in leave(). */
+            if (atomic_load_explicit(&scope->unfinished, memory_order_acquire) == 0)
                 break;
             enum filchi_await_run run = filchi_await_run_member(&await, &scope->group, false);
             if (run != FILCHI_AWAIT_RAN && (rc = filchi_await_pause(&await, seen, run == FILCHI_AWAIT_LEFT)))
@@ -364,7 +386,7 @@ void filch_scope_close(filch_scope *scope)
     while (await_all(scope)) /* the tasks use it: whatever it takes */
         filchi_os_yield();
     unlink_scope(scope);
-    free_member(scope->delivered);
+    free_member(scope->lent);
     for (struct member *member; (member = take(scope));)
         free_member(member);
     filchi_parker_settle(&scope->parker, scope->due);
