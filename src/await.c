@@ -193,7 +193,19 @@ static bool below_us(const struct filchi_thread *thread, const filch_future *fut
     return frame != NULL;
 }
 
+static enum filchi_await_run run_awaited(struct filchi_await *await, filch_future *future, void *arg)
+{
+    (void)arg;
+    return filchi_await_run(await, future, false);
+}
+
 int filchi_await_future(filch_future *future, int64_t deadline, bool heed)
+{
+    return filchi_await_future_running(future, deadline, heed, run_awaited, NULL);
+}
+
+int filchi_await_future_running(filch_future *future, int64_t deadline, bool heed, filchi_await_runner *runner,
+                                void *arg)
 {
     if (filchi_future_final(future))
         return 0;
@@ -208,7 +220,7 @@ int filchi_await_future(filch_future *future, int64_t deadline, bool heed)
         uint32_t seen = filchi_parker_count(&parker);
         if (filchi_future_final(future))
             break;
-        enum filchi_await_run run = filchi_await_run(&await, future, false);
+        enum filchi_await_run run = runner(&await, future, arg);
         if (run == FILCHI_AWAIT_RAN)
             continue;
         if (!registered) {

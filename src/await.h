@@ -65,6 +65,11 @@ void filchi_await_signal(struct filchi_waiter *waiter);
 
 /* Waits for one future, as filch_future_wait(). */
 int filchi_await_future(filch_future *future, int64_t deadline, bool heed);
+/* Runs a task in place of the wait, perhaps another one than is awaited. */
+typedef enum filchi_await_run filchi_await_runner(struct filchi_await *await, filch_future *future, void *arg);
+/* The same as filchi_await_future(), where the caller chooses what is run here. */
+int filchi_await_future_running(filch_future *future, int64_t deadline, bool heed, filchi_await_runner *runner,
+                                void *arg);
 
 /* The stop that ends this thread's waits outside of tasks: set by its interrupt guard, or NULL. */
 extern _Thread_local filch_stop *filchi_interrupt_here;

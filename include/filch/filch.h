@@ -19,7 +19,8 @@
  *        filch_pool_destroy(pool);
  *
  * 2. Many at once: filch_completed_begin() hands futures back in completion order, filch_map() keeps
- *    input order, filch_wait() waits for the first, the first error, or all of them.
+ *    input order, filch_stream_begin() does so for endless input, filch_wait() waits for the first, the first
+ *    error, or all of them.
  * 3. Nested: a task may submit sub tasks to its own pool and wait for them, whatever the number of workers.
  * 4. Stopping: filch_stop, filch_future_cancel(), filch_pool_shutdown(), filch_guard_begin() for Ctrl-C.
  *
@@ -65,6 +66,7 @@ typedef struct filch_stop filch_stop;   /* a flag with a first-wins reason, in a
 typedef struct filch_stop_callback filch_stop_callback;
 typedef struct filch_completed filch_completed; /* an iterator over futures in completion order */
 typedef struct filch_mapping filch_mapping;     /* an iterator over the results of a map in input order */
+typedef struct filch_stream filch_stream;       /* a map over endless input */
 typedef struct filch_scope filch_scope;         /* tasks that fail together and are over when it is closed */
 typedef struct filch_guard filch_guard;         /* an interrupt guard */
 
@@ -527,6 +529,62 @@ FILCH_API const filch_error *filch_mapping_error(const filch_mapping *mapping);
 /* Cancels what has not started, awaits what runs, frees the iterator. NULL is allowed. Blocks. */
 FILCH_API void filch_mapping_end(filch_mapping *mapping);
 
+/* ---- Stream ---------------------------------------------------------------------------------------- */
+
+/*
+ * Where the items come from: sets *item and returns 1, or returns 0 at the end or a negative code; after these
+ * it is not called again. `source_arg` is that of filch_stream_begin().
+ */
+typedef int filch_source_fn(void *source_arg, void **item);
+
+typedef struct filch_stream_options {
+    size_t size;               /* sizeof(filch_stream_options) */
+    size_t window;             /* most items taken from the source and not delivered; 0: four a worker */
+    const char *name;          /* prefix of the tasks' names, copied: "line" makes "line-17"; NULL: none */
+    filch_stop *stop;          /* as in filch_task_options, chosen at the beginning */
+    int64_t timeout_ns;        /* for the whole stream; FILCH_FOREVER */
+    void (*item_dtor)(void *); /* called once for each item that the source gave; NULL: none */
+} filch_stream_options;
+
+/* clang-format off */
+#define FILCH_STREAM_OPTIONS { sizeof(filch_stream_options), 0, NULL, NULL, FILCH_FOREVER, NULL }
+/* clang-format on */
+
+/*
+ * A map over input that need not end, in constant memory: fn(item) runs as a task for each item of the source,
+ * at most `window` of them are between source and consumer, and the results come in the order of the input.
+ * Nothing is allocated for an item but its task. Nothing is taken from the source before the first
+ * filch_stream_next().
+ * Context: any thread; does not wait. The stream is used by one thread at a time, inside a task by that task;
+ * source and item_dtor are called on that thread, in filch_stream_next() and filch_stream_end() only.
+ * Ownership: the caller owns *out; release it with filch_stream_end(), before the pool goes. An item belongs to
+ * the stream from the moment the source gives it, until item_dtor is called with it.
+ * Errors: -EINVAL, -E2BIG, -ENOMEM; the source was not called.
+ */
+FILCH_API int filch_stream_begin(filch_stream **out, filch_pool *pool, filch_fn *fn, filch_source_fn *source,
+                                 void *source_arg, const filch_stream_options *options);
+
+/*
+ * The next result. First takes items until the window is full (so a source that blocks holds up results that
+ * are there), then waits for the oldest. Returns 1 and sets *out_result (unless NULL) to what the task gave to
+ * filch_return(); 0 after the last; or an error.
+ * The first error by index ends the stream, after all results before it: that of a task, of the source, of
+ * filch_submit(); -ECANCELED once the stop is requested; -ETIMEDOUT if there are more items when time is over.
+ * It is returned from then on, and filch_stream_error() tells more. Later items that have not started are
+ * cancelled; filch_stream_end() awaits those that run.
+ * An error of the wait alone, as filch_future_wait(), leaves filch_stream_error() NULL: it may be called again.
+ * Context: as filch_stream_begin(), but blocks.
+ * Ownership: the item and its result, if given to filch_return_owned(), are valid until the next call on the
+ * stream, which frees them.
+ */
+FILCH_API int filch_stream_next(filch_stream *stream, void **out_result);
+
+/* The error that ended the stream, or NULL. Borrowed: valid until filch_stream_end(). */
+FILCH_API const filch_error *filch_stream_error(const filch_stream *stream);
+
+/* Cancels what has not started, awaits what runs, frees the stream and its items. NULL is allowed. Blocks. */
+FILCH_API void filch_stream_end(filch_stream *stream);
+
 /* ---- Stop ------------------------------------------------------------------------------------------ */
 
 /*
@@ -639,6 +697,7 @@ FILCH_API void filch_pool_cleanup(filch_pool **pool);
 FILCH_API void filch_future_cleanup(filch_future **future);
 FILCH_API void filch_completed_cleanup(filch_completed **completed);
 FILCH_API void filch_mapping_cleanup(filch_mapping **mapping);
+FILCH_API void filch_stream_cleanup(filch_stream **stream);
 FILCH_API void filch_scope_cleanup(filch_scope **scope);
 FILCH_API void filch_stop_cleanup(filch_stop **stop);
 FILCH_API void filch_error_cleanup(filch_error **error);
