@@ -140,6 +140,25 @@ static bool spin(struct filchi_await *await, uint32_t seen)
     return false;
 }
 
+/* The worker goes to somebody else, if there is one to give and it has not gone yet. 0; 1: look before sleeping;
+ * or -EDEADLK. */
+static int give_way(struct filchi_await *await, uint32_t seen, bool stalled)
+{
+    struct filchi_thread *thread = await->thread;
+    if (!thread)
+        return 0;
+    if (await->blocked)
+        return filchi_handoff_block_on(thread, seen);
+    thread->awaited = await->awaited;
+    thread->awaited.timed = await->deadline != FILCHI_NEVER;
+    int rc = filchi_handoff_block(thread, await->parker, seen, stalled, stalled && !await->poked);
+    if (!rc) {
+        await->blocked = true;
+        thread->awaits++;
+    }
+    return rc;
+}
+
 int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled)
 {
     if (await->stop && !await->armed) {
@@ -153,21 +172,20 @@ int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled)
         return -ETIMEDOUT;
     if (!await->spun && spin(await, seen))
         return 0;
-    if (await->blocked) {
-        filchi_handoff_block_on(await->thread, seen);
-    } else if (await->thread) {
-        filchi_handoff_block(await->thread, await->parker, seen, stalled, stalled && !await->poked);
-        await->blocked = true;
-        await->thread->awaits++;
-    }
+    int rc = give_way(await, seen, stalled);
+    if (rc < 0)
+        return rc;
     int64_t until = await->blocked ? filchi_handoff_retry(await->thread, await->deadline) : await->deadline;
-    filchi_parker_wait(await->parker, seen, until);
+    if (rc == 0)
+        filchi_parker_wait(await->parker, seen, until);
     enum filchi_poke poke = await->blocked ? filchi_handoff_poked(await->thread) : FILCHI_POKE_NONE;
     if (poke == FILCHI_POKE_NONE)
         return 0;
+    await->due++;
+    if (poke == FILCHI_POKE_DEADLOCK)
+        return -EDEADLK;
     await->blocked = false;
     await->poked = true;
-    await->due++;
     return poke == FILCHI_POKE_FAIL ? -EAGAIN : 0;
 }
 
@@ -199,13 +217,8 @@ static enum filchi_await_run run_awaited(struct filchi_await *await, filch_futur
     return filchi_await_run(await, future, false);
 }
 
-int filchi_await_future(filch_future *future, int64_t deadline, bool heed)
-{
-    return filchi_await_future_running(future, deadline, heed, run_awaited, NULL);
-}
-
-int filchi_await_future_running(filch_future *future, int64_t deadline, bool heed, filchi_await_runner *runner,
-                                void *arg)
+static int await_future(filch_future *future, int64_t deadline, bool heed, bool firm, filchi_await_runner *runner,
+                        void *arg)
 {
     if (filchi_future_final(future))
         return 0;
@@ -216,6 +229,7 @@ int filchi_await_future_running(filch_future *future, int64_t deadline, bool hee
     int rc = 0;
     filchi_parker_init(&parker);
     filchi_await_begin(&await, &parker, deadline, heed);
+    await.awaited = (struct filchi_awaited) { .kind = FILCHI_AWAITED_FUTURE, .firm = firm, .future = future };
     for (;;) {
         uint32_t seen = filchi_parker_count(&parker);
         if (filchi_future_final(future))
@@ -240,4 +254,21 @@ int filchi_await_future_running(filch_future *future, int64_t deadline, bool hee
         due++;
     filchi_parker_settle(&parker, due);
     return filchi_future_final(future) ? 0 : rc;
+}
+
+int filchi_await_future(filch_future *future, int64_t deadline, bool heed)
+{
+    return await_future(future, deadline, heed, false, run_awaited, NULL);
+}
+
+int filchi_await_future_running(filch_future *future, int64_t deadline, bool heed, filchi_await_runner *runner,
+                                void *arg)
+{
+    return await_future(future, deadline, heed, false, runner, arg);
+}
+
+void filchi_await_final(filch_future *future)
+{
+    while (await_future(future, FILCHI_NEVER, false, true, run_awaited, NULL))
+        filchi_os_yield();
 }

@@ -2,6 +2,7 @@
 /* Which thread holds which worker: see handoff.h, docs/design/idle.md and docs/design/await.md. */
 #include "handoff.h"
 
+#include "deadlock.h"
 #include "thread.h"
 
 #include <errno.h>
@@ -364,32 +365,37 @@ bool filchi_handoff_yield(struct filchi_thread *thread)
 /* ---- Waiting inside a task ---- */
 
 /* Gives the worker away and goes to that place; somebody is woken for the work there is. */
-static void leave_worker(struct filchi_thread *thread, enum filchi_place place)
+static int leave_worker(struct filchi_thread *thread, enum filchi_place place)
 {
     filch_pool *pool = thread->pool;
     struct filchi_handoff *handoff = &pool->handoff;
     pthread_mutex_lock(&handoff->lock);
+    if (place == FILCHI_BLOCKED && filchi_deadlock_closed(thread)) {
+        pthread_mutex_unlock(&handoff->lock);
+        return -EDEADLK;
+    }
     filchi_counter_add(&thread->worker->handoffs, 1);
     struct filchi_thread *next = release_worker(thread); /* S1 */
     enter(handoff, thread, place);
     pthread_mutex_unlock(&handoff->lock);
     if (next) {
         filchi_parker_signal(&next->parker);
-        return;
+        return 0;
     }
     filchi_idle_look_again();          /* S2 */
     if (filchi_handoff_any_work(pool)) /* S3 */
         filchi_handoff_notify(pool);
+    return 0;
 }
 
-void filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, uint32_t seen, bool stalled,
-                          bool pokable)
+int filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, uint32_t seen, bool stalled,
+                         bool pokable)
 {
     thread->sleeping_on = parker; /* nobody looks at these before it is in the list */
     thread->seen = seen;
     thread->stalled = stalled;
     thread->pokable = pokable;
-    leave_worker(thread, FILCHI_BLOCKED);
+    return leave_worker(thread, FILCHI_BLOCKED);
 }
 
 void filchi_handoff_begin_region(struct filchi_thread *thread)
@@ -402,15 +408,18 @@ void filchi_handoff_end_region(struct filchi_thread *thread)
     filchi_handoff_unblock(thread);
 }
 
-void filchi_handoff_block_on(struct filchi_thread *thread, uint32_t seen)
+int filchi_handoff_block_on(struct filchi_thread *thread, uint32_t seen)
 {
     struct filchi_handoff *handoff = &thread->pool->handoff;
     pthread_mutex_lock(&handoff->lock);
     thread->seen = seen;
+    /* Once poked it must not sleep: the signal may be one of those it has seen. */
+    int rc = thread->poked || thread->deadlocked ? 1 : filchi_deadlock_closed(thread) ? -EDEADLK : 0;
     pthread_mutex_unlock(&handoff->lock);
     /* Somebody may have spared a stuck thread because of the signal that woke us, in vain: see is_stuck(). */
     if (filchi_handoff_any_work(thread->pool))
         filchi_handoff_notify(thread->pool);
+    return rc;
 }
 
 int64_t filchi_handoff_retry(struct filchi_thread *thread, int64_t deadline)
@@ -427,6 +436,10 @@ int64_t filchi_handoff_retry(struct filchi_thread *thread, int64_t deadline)
 /* Under the lock. */
 static enum filchi_poke collect_poke(struct filchi_thread *thread)
 {
+    if (thread->deadlocked) {
+        thread->deadlocked = false;
+        return FILCHI_POKE_DEADLOCK;
+    }
     if (!thread->poked)
         return FILCHI_POKE_NONE;
     enum filchi_poke poke = thread->doomed ? FILCHI_POKE_FAIL : FILCHI_POKE_RUN;
@@ -449,8 +462,8 @@ bool filchi_handoff_unblock(struct filchi_thread *thread)
     filch_pool *pool = thread->pool;
     struct filchi_handoff *handoff = &pool->handoff;
     pthread_mutex_lock(&handoff->lock);
-    bool poked = collect_poke(thread) != FILCHI_POKE_NONE;
-    if (!poked) {
+    enum filchi_poke poke = collect_poke(thread);
+    if (poke == FILCHI_POKE_NONE || poke == FILCHI_POKE_DEADLOCK) {
         leave(handoff, thread);
         if (handoff->idle)
             give(handoff, thread, pop_idle(pool, false), false);
@@ -466,7 +479,7 @@ bool filchi_handoff_unblock(struct filchi_thread *thread)
     pthread_mutex_unlock(&handoff->lock);
     filchi_slab_here = &thread->worker->slab;
     filchi_handoff_found(thread); /* the giver may have searched; this thread goes on with its task */
-    return poked;
+    return poke != FILCHI_POKE_NONE;
 }
 
 /* ---- The end ---- */

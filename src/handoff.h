@@ -32,20 +32,23 @@ void filchi_handoff_found(struct filchi_thread *thread);
 /*
  * A holder that must wait inside its task: gives its worker up, to be signalled at `parker`, of which it has
  * `seen` so many signals. `stalled`: something it waits for has not started; `pokable`: it would run that,
- * given a worker again.
+ * given a worker again. `thread->awaited` says what it waits for. 0; or -EDEADLK, and it keeps its
+ * worker: the wait could never end.
  */
-void filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, uint32_t seen, bool stalled,
-                          bool pokable);
-/* A blocked thread that woke, looked, and goes on sleeping. */
-void filchi_handoff_block_on(struct filchi_thread *thread, uint32_t seen);
+int filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, uint32_t seen, bool stalled,
+                         bool pokable);
+/* A blocked thread that woke, looked, and goes on sleeping. 0; 1 if it was poked meanwhile; or -EDEADLK, and it is
+ * still blocked. */
+int filchi_handoff_block_on(struct filchi_thread *thread, uint32_t seen);
 /* The same, before it sleeps until `deadline`: when it should wake, lest work lie that was refused a thread. */
 int64_t filchi_handoff_retry(struct filchi_thread *thread, int64_t deadline);
 enum filchi_poke {
     FILCHI_POKE_NONE,
-    FILCHI_POKE_RUN, /* given a worker, to run what it waits for */
-    FILCHI_POKE_FAIL /* given a worker, to give up: nobody is left who could start what it waits for */
+    FILCHI_POKE_RUN,     /* given a worker, to run what it waits for */
+    FILCHI_POKE_FAIL,    /* given a worker, to give up: nobody is left who could start what it waits for */
+    FILCHI_POKE_DEADLOCK /* not given one: still blocked, to give up a wait that could not end */
 };
-/* A blocked thread that woke: whether it was given a worker, by one signal that is then on its account. */
+/* A blocked thread that woke: whether it was poked, by one signal that is then on its account. */
 enum filchi_poke filchi_handoff_poked(struct filchi_thread *thread);
 /* A blocked thread whose wait is over: takes a worker, waiting for one if need be. True: as
  * filchi_handoff_poked(). */

@@ -67,6 +67,21 @@ struct filchi_label {
     _Atomic uint64_t text[FILCHI_LABEL_WORDS];
 };
 
+/* What a blocked thread waits for; docs/design/await.md tells how a cycle is found. */
+struct filchi_awaited {
+    enum {
+        FILCHI_AWAITED_OTHER,  /* not one that is followed */
+        FILCHI_AWAITED_FUTURE, /* `future` */
+        FILCHI_AWAITED_ANY     /* any subject of `nodes`; it is NULL where it was delivered */
+    } kind;
+    bool timed; /* the wait has a deadline */
+    bool firm;  /* it must not fail */
+    const filch_future *future;
+    const struct filchi_waiter *nodes;
+    size_t n;
+    size_t *hint; /* of nodes: one that could become final when it was last looked at; handoff's lock */
+};
+
 enum filchi_place { FILCHI_NOWHERE, FILCHI_SPARE, FILCHI_RESUMABLE, FILCHI_BLOCKED, FILCHI_IN_REGION };
 
 struct filchi_thread {
@@ -90,6 +105,11 @@ struct filchi_thread {
     bool pokable;                          /* and would start it itself, given a worker */
     bool poked;                            /* given a worker while BLOCKED, by a signal to sleeping_on */
     bool doomed;                           /* poked because nobody can ever start it: the wait fails */
+    struct filchi_awaited awaited;         /* while BLOCKED; own before */
+    bool deadlocked;                       /* signalled to sleeping_on: the wait fails, as it could not end */
+    bool stuck;                            /* what the last look for a deadlock thought of it */
+    uint64_t look;                         /* and which one it was */
+    struct filchi_thread *next_reached;    /* in that look */
     struct filchi_thread *next_thread;     /* of all threads ever started and not joined */
     bool ended;                            /* it left; its memory is used again */
     bool joined;                           /* starter's: and nothing of it is left */
@@ -113,6 +133,7 @@ struct filchi_handoff {
     unsigned started; /* for names */
     unsigned peak;
     uint64_t failed;             /* refused thread starts */
+    uint64_t looks;              /* for deadlocks */
     bool ending;                 /* threads with nothing to do leave */
     _Atomic unsigned alive;      /* written under the lock, read by anyone */
     _Atomic unsigned resumables; /* resumable.n, for a look without the lock */

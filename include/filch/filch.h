@@ -330,8 +330,9 @@ FILCH_API bool filch_future_cancel(filch_future *future);
  * Waits until the future is final. Inside a task the wait gives the worker to other tasks, or runs the awaited
  * task on this stack, which so must not need anything that this task does later; outside it blocks the thread.
  * Errors: -ETIMEDOUT (the future stays as it was; wait again freely), -ECANCELED (inside a task whose stop is
- * requested), -EINTR (this thread's interrupt guard fired), -EDEADLK (a task awaits itself), -EAGAIN (inside a
- * task: neither stack nor thread is left to run what is awaited).
+ * requested), -EINTR (this thread's interrupt guard fired), -EDEADLK (a task awaits itself, or this wait without a
+ * timeout closes a cycle of such waits between tasks of one pool: none of them could end, and the others go on once
+ * this task ends), -EAGAIN (inside a task: neither stack nor thread is left to run what is awaited).
  */
 FILCH_API int filch_future_wait(filch_future *future, int64_t timeout_ns);
 
@@ -526,7 +527,8 @@ FILCH_API int filch_mapping_next(filch_mapping *mapping, void **out_item);
 /* The error that ended the map, or NULL. Borrowed: valid until filch_mapping_end(). */
 FILCH_API const filch_error *filch_mapping_error(const filch_mapping *mapping);
 
-/* Cancels what has not started, awaits what runs, frees the iterator. NULL is allowed. Blocks. */
+/* Cancels what has not started, awaits what runs, frees the iterator. NULL is allowed. Blocks; if this wait closes a
+ * cycle, another one of the cycle gets -EDEADLK. */
 FILCH_API void filch_mapping_end(filch_mapping *mapping);
 
 /* ---- Stream ---------------------------------------------------------------------------------------- */
