@@ -62,6 +62,8 @@ enum filchi_deque_steal filchi_deque_steal(struct filchi_deque *deque, void **ou
 int64_t filchi_deque_size(const struct filchi_deque *deque);
 /* Anyone; an answer for that moment. */
 bool filchi_deque_empty(const struct filchi_deque *deque);
+/* Anyone: how many items it has; the same. */
+size_t filchi_deque_count(const struct filchi_deque *deque);
 /* Owner, after a grace period that began after the last push: frees the arrays that were replaced. */
 void filchi_deque_reclaim(struct filchi_deque *deque);
 

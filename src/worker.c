@@ -234,12 +234,21 @@ static filch_fn *begin(const struct filchi_thread *thread, filch_future *future)
     return plan->fn;
 }
 
+/* For others to look at: the frames are not theirs to read while the thread runs. */
+static void count_frames(struct filchi_thread *thread, int change)
+{
+    /* relaxed: a number of its own, which tells nothing but itself. */
+    unsigned depth = atomic_load_explicit(&thread->depth, memory_order_relaxed);
+    atomic_store_explicit(&thread->depth, depth + (unsigned)change, memory_order_relaxed);
+}
+
 static void execute(struct filchi_thread *thread, filch_future *future)
 {
     struct filchi_frame frame = { .task = future, .below = thread->frame };
     const char *name = filch_future_name(future);
     filch_fn *fn = begin(thread, future);
     thread->frame = &frame;
+    count_frames(thread, 1);
     if (name)
         set_label(thread, name);
     int rc = fn(future, future->arg);
@@ -248,6 +257,7 @@ static void execute(struct filchi_thread *thread, filch_future *future)
     while (frame.scopes)
         frame.scopes->close(frame.scopes);
     thread->frame = frame.below;
+    count_frames(thread, -1);
     if (name)
         set_label(thread, frame.below ? filch_future_name(frame.below->task) : NULL);
     if (!rc || !filchi_later_again(thread->pool, future, rc))
@@ -380,6 +390,7 @@ void *filchi_worker_main(void *arg)
 {
     struct filchi_thread *thread = arg;
     filchi_thread_here = thread;
+    atomic_store_explicit(&thread->id, filchi_os_thread_id(), memory_order_relaxed); /* relaxed: to look at. */
     filchi_rcu_register();
     measure_stack(thread);
     while (filchi_handoff_await_worker(thread)) {

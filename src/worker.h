@@ -46,10 +46,12 @@ struct filchi_worker {
     _Alignas(FILCHI_LINE) struct filchi_slab slab; /* holder */
     filch_pool *pool;                              /* constant */
     struct filchi_worker *next_idle;               /* handoff's lock */
-    uint64_t random;                               /* holder: where the next steal begins */
-    unsigned tick;                                 /* holder: tasks found, for fairness */
-    struct filchi_average leaves;                  /* holder: tasks that did not wait */
-    struct filchi_average outside;                 /* holder: tasks from outside, waits included */
+    const struct filchi_thread *holder;            /* the same; what a dump noted, as the next */
+    bool is_idle;
+    uint64_t random;               /* holder: where the next steal begins */
+    unsigned tick;                 /* holder: tasks found, for fairness */
+    struct filchi_average leaves;  /* holder: tasks that did not wait */
+    struct filchi_average outside; /* holder: tasks from outside, waits included */
     filchi_counter submitted, finished, stolen, in_place, handoffs, parks;
 };
 
@@ -95,6 +97,8 @@ struct filchi_thread {
     uintptr_t stack_low;          /* own: 0 if unknown, then nothing runs in place */
     size_t stack_reserve;         /* own: what must be left below a task that is run in place, bytes */
     struct filchi_label label;    /* own writes, all read */
+    _Atomic unsigned depth;       /* tasks on its stack; the same */
+    _Atomic long id;              /* the system's number of it; the same */
     struct filchi_parker parker;  /* signalled when a worker was given or the pool ends */
     /* All under handoff's lock. */
     enum filchi_place place;
@@ -113,6 +117,7 @@ struct filchi_thread {
     struct filchi_thread *next_thread;     /* of all threads ever started and not joined */
     bool ended;                            /* it left; its memory is used again */
     bool joined;                           /* starter's: and nothing of it is left */
+    unsigned number;                       /* in its name; before it starts */
     pthread_t os;
 };
 
