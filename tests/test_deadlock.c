@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Cycles of awaits: who closes one is told, and nobody else. */
+#include "await.h"
 #include "support.h"
 
 SUITE(deadlock);
@@ -216,12 +217,21 @@ Test(deadlock, a_wait_with_a_deadline_closes_no_cycle)
 Test(deadlock, a_cycle_through_another_pool_is_not_followed)
 {
     filch_pool *pool = pool_of(1), *other = pool_of(1);
-    struct pair pair = { EVENT, EVENT, .first_timeout = FILCH_MS(20) };
+    struct pair pair = { EVENT, EVENT, .first_timeout = FILCH_FOREVER };
+    struct gate gate = GATE;
+    filch_future *held = hold_worker(other, &gate), *before = submit(pool, await_arg, held);
+    UNTIL(stats_of(pool).handoffs == 1); /* lest the two pools count their looks alike */
+    gate_open(&gate);
+    cr_assert_eq(filch_future_wait(before, FILCH_SECONDS(20)), 0);
+    filch_future_unref(before);
+    filch_future_unref(held);
     pair.first = submit(other, await_second_when_told, &pair);
     pair.second = submit(pool, await_first, &pair);
     event_signal(&pair.go);
+    UNTIL(stats_of(pool).handoffs + stats_of(other).handoffs == 3);
+    filch_stop_request(filch_pool_stop(other), 0);
     cr_assert_eq(filch_future_wait(pair.second, FILCH_SECONDS(20)), 0);
-    cr_assert_eq(pair.first_rc, -ETIMEDOUT);
+    cr_assert_eq(pair.first_rc, -ECANCELED);
     cr_assert_eq(pair.second_rc, 0);
     filch_future_unref(pair.first);
     filch_future_unref(pair.second);
@@ -440,4 +450,84 @@ Test(deadlock, the_end_of_a_map_never_fails_so_another_wait_of_the_cycle_does)
     cr_assert_eq(filch_future_result(map.main, FILCH_SECONDS(20), NULL), 0);
     filch_future_unref(map.main);
     filch_pool_destroy(pool);
+}
+
+/* ---- Waits that wake for nothing ---- */
+
+/* A wait of the test's own making, which stands still between two looks. */
+struct sleepwalk {
+    filch_future *itself, *awaited;
+    struct filchi_parker parker;
+    struct event go, started, woken, sleep_on;
+    int rc, other_rc;
+};
+
+static int wake_for_nothing(filch_task *self, void *arg)
+{
+    struct sleepwalk *walk = arg;
+    struct filchi_await await;
+    (void)self;
+    event_await(&walk->go);
+    filchi_await_begin(&await, &walk->parker, FILCHI_NEVER, false);
+    await.awaited = (struct filchi_awaited) { .kind = FILCHI_AWAITED_FUTURE, .future = walk->awaited };
+    must(filchi_await_pause(&await, 0, true) == 0);
+    event_signal(&walk->woken);
+    event_await(&walk->sleep_on);
+    walk->rc = filchi_await_pause(&await, filchi_parker_count(&walk->parker), false);
+    filchi_parker_settle(&walk->parker, filchi_await_end(&await) + 1);
+    return 0;
+}
+
+static int await_sleepwalker(filch_task *self, void *arg)
+{
+    struct sleepwalk *walk = arg;
+    (void)self;
+    event_signal(&walk->started);
+    event_await(&walk->woken);
+    walk->other_rc = filch_future_wait(walk->itself, FILCH_FOREVER);
+    return 0;
+}
+
+Test(deadlock, a_wait_that_was_signalled_in_vain_closes_the_cycle_when_it_sleeps_on)
+{
+    filch_pool *pool = pool_of(2);
+    struct sleepwalk walk = { .go = EVENT, .started = EVENT, .woken = EVENT, .sleep_on = EVENT };
+    walk.itself = submit(pool, wake_for_nothing, &walk);
+    walk.awaited = submit(pool, await_sleepwalker, &walk);
+    event_await(&walk.started);
+    event_signal(&walk.go);
+    UNTIL(stats_of(pool).handoffs == 1);
+    filchi_parker_signal(&walk.parker);
+    UNTIL(stats_of(pool).handoffs == 2); /* the other one waits for a task whose wait may be over */
+    event_signal(&walk.sleep_on);
+    cr_assert_eq(filch_future_wait(walk.awaited, FILCH_SECONDS(20)), 0);
+    cr_assert_eq(walk.rc, -EDEADLK);
+    cr_assert_eq(walk.other_rc, 0);
+    filch_future_unref(walk.itself);
+    filch_future_unref(walk.awaited);
+    filch_pool_destroy(pool);
+}
+
+Test(deadlock, a_thread_that_is_poked_between_two_looks_does_not_sleep_on)
+{
+    filch_pool *pool = pool_without_spares(1), *other = pool_of(1);
+    struct gate gate = GATE;
+    struct sleepwalk walk = { .go = EVENT, .started = EVENT, .woken = EVENT, .sleep_on = EVENT };
+    walk.awaited = hold_worker(other, &gate);
+    filch_future *walker = submit(pool, wake_for_nothing, &walk);
+    event_signal(&walk.go);
+    UNTIL(stats_of(pool).handoffs == 1);
+    filchi_parker_signal(&walk.parker);
+    event_await(&walk.woken);
+    filch_future *work = submit(pool, do_nothing, NULL); /* no thread but that one could run it */
+    cr_assert_eq(stats_of(pool).idle, 0);
+    event_signal(&walk.sleep_on);
+    cr_assert_eq(filch_future_wait(walker, FILCH_SECONDS(20)), 0);
+    cr_assert_eq(walk.rc, 0);
+    cr_assert_eq(filch_future_wait(work, FILCH_SECONDS(20)), 0);
+    filch_future_unref(walker);
+    filch_future_unref(work);
+    let_go(&gate, walk.awaited);
+    filch_pool_destroy(pool);
+    filch_pool_destroy(other);
 }
