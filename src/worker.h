@@ -99,7 +99,7 @@ struct filchi_thread_list {
     unsigned n;
 };
 
-/* Which thread holds which worker, and who wants one: handoff.c's. */
+/* Which thread holds which worker, and who wants one: changed by places.c, starting.c and handoff.c only. */
 struct filchi_handoff {
     pthread_mutex_t lock;
     struct filchi_worker *idle;          /* workers that nobody holds, last in first out */
