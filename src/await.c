@@ -134,19 +134,18 @@ int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled)
     }
     int64_t until = await->blocked ? filchi_handoff_retry(await->thread, await->deadline) : await->deadline;
     filchi_parker_wait(await->parker, seen, until);
-    enum filchi_poke poke = await->blocked ? filchi_handoff_poked(await->thread) : FILCHI_POKE_NONE;
+    enum filchi_poke poke = await->blocked ? filchi_handoff_poked(await->thread, &await->due) : FILCHI_POKE_NONE;
     if (poke == FILCHI_POKE_NONE)
         return 0;
     await->blocked = false;
     await->poked = true;
-    await->due++;
     return poke == FILCHI_POKE_FAIL ? -EAGAIN : 0;
 }
 
 uint32_t filchi_await_end(struct filchi_await *await)
 {
-    if (await->blocked && filchi_handoff_unblock(await->thread))
-        await->due++;
+    if (await->blocked)
+        filchi_handoff_unblock(await->thread, &await->due);
     if (disarm(await))
         await->due++;
     if (await->regions) {

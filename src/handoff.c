@@ -30,7 +30,6 @@ static bool must_end(struct filchi_thread *thread, bool timed_out)
         return false;
     filchi_place_leave(handoff, thread);
     filchi_place_set_alive(handoff, filchi_place_alive(handoff) - 1);
-    thread->ended = true;
     return true;
 }
 
@@ -143,7 +142,8 @@ void filchi_handoff_begin_region(struct filchi_thread *thread)
 
 void filchi_handoff_end_region(struct filchi_thread *thread)
 {
-    filchi_handoff_unblock(thread);
+    uint32_t none = 0; /* a thread in a region has no parker to be signalled at */
+    filchi_handoff_unblock(thread, &none);
 }
 
 void filchi_handoff_block_on(struct filchi_thread *thread, uint32_t seen)
@@ -169,8 +169,10 @@ int64_t filchi_handoff_retry(struct filchi_thread *thread, int64_t deadline)
 }
 
 /* Under the lock. */
-static enum filchi_poke collect_poke(struct filchi_thread *thread)
+static enum filchi_poke collect_poke(struct filchi_thread *thread, uint32_t *due)
 {
+    *due += thread->signals;
+    thread->signals = 0;
     if (!thread->poked)
         return FILCHI_POKE_NONE;
     enum filchi_poke poke = thread->doomed ? FILCHI_POKE_FAIL : FILCHI_POKE_RUN;
@@ -179,22 +181,21 @@ static enum filchi_poke collect_poke(struct filchi_thread *thread)
     return poke;
 }
 
-enum filchi_poke filchi_handoff_poked(struct filchi_thread *thread)
+enum filchi_poke filchi_handoff_poked(struct filchi_thread *thread, uint32_t *due)
 {
     struct filchi_handoff *handoff = &thread->pool->handoff;
     pthread_mutex_lock(&handoff->lock);
-    enum filchi_poke poke = collect_poke(thread);
+    enum filchi_poke poke = collect_poke(thread, due);
     pthread_mutex_unlock(&handoff->lock);
     return poke;
 }
 
-bool filchi_handoff_unblock(struct filchi_thread *thread)
+void filchi_handoff_unblock(struct filchi_thread *thread, uint32_t *due)
 {
     filch_pool *pool = thread->pool;
     struct filchi_handoff *handoff = &pool->handoff;
     pthread_mutex_lock(&handoff->lock);
-    bool poked = collect_poke(thread) != FILCHI_POKE_NONE;
-    if (!poked) {
+    if (collect_poke(thread, due) == FILCHI_POKE_NONE) {
         filchi_place_leave(handoff, thread);
         if (handoff->idle)
             filchi_place_give(handoff, thread, filchi_place_pop_idle(pool, false), false);
@@ -210,7 +211,6 @@ bool filchi_handoff_unblock(struct filchi_thread *thread)
     pthread_mutex_unlock(&handoff->lock);
     filchi_slab_here = &thread->worker->slab;
     filchi_handoff_found(thread); /* the giver may have searched; this thread goes on with its task */
-    return poked;
 }
 
 /* ---- The end ---- */

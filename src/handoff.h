@@ -45,11 +45,12 @@ enum filchi_poke {
     FILCHI_POKE_RUN, /* given a worker, to run what it waits for */
     FILCHI_POKE_FAIL /* given a worker, to give up: nobody is left who could start what it waits for */
 };
-/* A blocked thread that woke: whether it was given a worker, by one signal that is then on its account. */
-enum filchi_poke filchi_handoff_poked(struct filchi_thread *thread);
-/* A blocked thread whose wait is over: takes a worker, waiting for one if need be. True: as
+/* A blocked thread that woke: whether it was given a worker. Adds to *due the signals to its parker that came from
+ * the pool. */
+enum filchi_poke filchi_handoff_poked(struct filchi_thread *thread, uint32_t *due);
+/* A blocked thread whose wait is over: takes a worker, waiting for one if need be. *due: as
  * filchi_handoff_poked(). */
-bool filchi_handoff_unblock(struct filchi_thread *thread);
+void filchi_handoff_unblock(struct filchi_thread *thread, uint32_t *due);
 
 /* A holder about to block outside of filch: gives its worker up; and the end, which takes one again. */
 void filchi_handoff_begin_region(struct filchi_thread *thread);

@@ -3,6 +3,7 @@
 #include "error.h"
 #include "handoff.h"
 #include "options.h"
+#include "starting.h"
 #include "thread.h"
 
 #include <stdio.h>
@@ -78,6 +79,7 @@ static void init_handoff(filch_pool *pool, const filch_pool_options *chosen)
     handoff->cap = chosen->workers + chosen->spare_threads;
     handoff->stack_size = chosen->stack_size;
     handoff->thread_main = filchi_worker_main;
+    handoff->hooks = (struct filchi_hooks) { chosen->worker_init, chosen->worker_exit, chosen->worker_arg };
     snprintf(handoff->name, sizeof handoff->name, "%s", chosen->name ? chosen->name : "filch");
 }
 
@@ -87,6 +89,32 @@ static void init_shards(filch_pool *pool)
         pthread_mutex_init(&pool->shards[i].lock, NULL);
         filchi_slab_init(&pool->shards[i].slab, pool->home, i);
     }
+}
+
+static void close_slabs(filch_pool *pool)
+{
+    struct filchi_slab *slabs[FILCHI_SHARDS + FILCHI_WORKERS_MAX];
+    size_t n = 0;
+    for (unsigned i = 0; i < FILCHI_SHARDS; i++)
+        slabs[n++] = &pool->shards[i].slab;
+    for (unsigned i = 0; i < pool->n_workers; i++)
+        slabs[n++] = &pool->workers[i].slab;
+    filchi_slab_home_close(pool->home, slabs, n);
+}
+
+/* No thread is left. */
+static void free_pool(filch_pool *pool)
+{
+    filchi_handoff_fini(&pool->handoff);
+    for (unsigned i = 0; i < FILCHI_SHARDS; i++)
+        pthread_mutex_destroy(&pool->shards[i].lock);
+    for (unsigned i = 0; i < pool->n_workers; i++)
+        filchi_deque_fini(&pool->workers[i].deque);
+    filchi_inject_fini(&pool->inject);
+    close_slabs(pool);
+    filch_stop_unref(pool->stop);
+    filchi_os_free(pool->workers);
+    filchi_os_free(pool);
 }
 
 int filch_pool_create(filch_pool **out, const filch_pool_options *options)
@@ -102,7 +130,7 @@ int filch_pool_create(filch_pool **out, const filch_pool_options *options)
     pool->n_workers = chosen.workers;
     pool->workers = filchi_os_alloc_aligned(FILCHI_LINE, chosen.workers * sizeof *pool->workers);
     if (!pool->workers)
-        goto free_pool;
+        goto free_memory;
     pool->home = filchi_slab_home_create(FILCHI_SHARDS + chosen.workers);
     if (!pool->home)
         goto free_workers;
@@ -115,6 +143,10 @@ int filch_pool_create(filch_pool **out, const filch_pool_options *options)
     filchi_inject_init(&pool->inject);
     init_handoff(pool, &chosen);
     init_shards(pool);
+    if (chosen.worker_init && (rc = filchi_starting_all(pool))) {
+        free_pool(pool);
+        return rc;
+    }
     *out = pool;
     return 0;
 unref_stop:
@@ -123,7 +155,7 @@ close_home:
     filchi_slab_home_close(pool->home, NULL, 0);
 free_workers:
     filchi_os_free(pool->workers);
-free_pool:
+free_memory:
     filchi_os_free(pool);
     return rc;
 }
@@ -238,17 +270,6 @@ int filch_pool_shutdown(filch_pool *pool, unsigned flags, int64_t timeout_ns, fi
 
 /* ---- Destroy ---- */
 
-static void close_slabs(filch_pool *pool)
-{
-    struct filchi_slab *slabs[FILCHI_SHARDS + FILCHI_WORKERS_MAX];
-    size_t n = 0;
-    for (unsigned i = 0; i < FILCHI_SHARDS; i++)
-        slabs[n++] = &pool->shards[i].slab;
-    for (unsigned i = 0; i < pool->n_workers; i++)
-        slabs[n++] = &pool->workers[i].slab;
-    filchi_slab_home_close(pool->home, slabs, n);
-}
-
 int filch_pool_destroy(filch_pool *pool)
 {
     if (!pool)
@@ -257,16 +278,7 @@ int filch_pool_destroy(filch_pool *pool)
     if (rc)
         return rc;
     filchi_thread_join_all(&pool->handoff);
-    filchi_handoff_fini(&pool->handoff);
-    for (unsigned i = 0; i < FILCHI_SHARDS; i++)
-        pthread_mutex_destroy(&pool->shards[i].lock);
-    for (unsigned i = 0; i < pool->n_workers; i++)
-        filchi_deque_fini(&pool->workers[i].deque);
-    filchi_inject_fini(&pool->inject);
-    close_slabs(pool);
-    filch_stop_unref(pool->stop);
-    filchi_os_free(pool->workers);
-    filchi_os_free(pool);
+    free_pool(pool);
     return 0;
 }
 

@@ -20,11 +20,19 @@ static void set_retry_at(struct filchi_handoff *handoff, int64_t at)
     atomic_store_explicit(&handoff->retry_at, at, memory_order_relaxed); /* relaxed: as filchi_place_set_alive(). */
 }
 
+static void note_refusal(struct filchi_handoff *handoff)
+{
+    set_retry_at(handoff, filchi_os_now() + FILCHI_RETRY_NS);
+    handoff->failed++;
+}
+
 /* Under the lock: the end of every start, in the place of `ended` or of none. */
 static void started(struct filchi_handoff *handoff, struct filchi_thread *thread, struct filchi_thread *ended)
 {
-    set_retry_at(handoff, thread ? 0 : filchi_os_now() + FILCHI_RETRY_NS);
-    handoff->failed += !thread;
+    if (!thread)
+        note_refusal(handoff);
+    else if (!handoff->hooks.init) /* else it may have failed already, and it says itself if it has not */
+        set_retry_at(handoff, 0);
     struct filchi_thread *listed = thread ? thread : ended;
     if (thread && filchi_place_alive(handoff) > handoff->peak)
         handoff->peak = filchi_place_alive(handoff);
@@ -45,6 +53,22 @@ static bool is_stuck(const struct filchi_handoff *handoff)
     return true;
 }
 
+/* Under the lock: signals a blocked thread; it will know that the signal was ours. */
+static void signal_blocked(struct filchi_thread *thread)
+{
+    thread->signals++;
+    filchi_parker_signal(thread->sleeping_on); /* under the lock: before it looks, it cannot take its parker away */
+}
+
+/* Under the lock: a thread was refused and there is work. Somebody must see to it that another is started later: a
+ * blocked thread, which sleeps no longer than until then (filchi_handoff_retry()). */
+static void nudge(struct filchi_handoff *handoff)
+{
+    struct filchi_thread *thread = handoff->blocked.first;
+    if (thread && !thread->signals && refused(handoff))
+        signal_blocked(thread);
+}
+
 /*
  * Under the lock, when there is work, an idle worker and no thread to be had for it: gives the worker to a
  * thread that waits for something nobody has started, which may run it itself. If there is none but every
@@ -61,15 +85,30 @@ static void poke(filch_pool *pool)
         thread = thread->next;
     }
     if (!thread) {
-        if (!stalled || !is_stuck(handoff))
+        if (!stalled || !is_stuck(handoff)) {
+            nudge(handoff);
             return;
+        }
         thread = stalled;
         thread->doomed = true;
     }
     filchi_place_give(handoff, thread, filchi_place_pop_idle(pool, false), false);
     thread->pokable = false;
     thread->poked = true;
-    filchi_parker_signal(thread->sleeping_on); /* under the lock: before it looks, it cannot take its parker away */
+    signal_blocked(thread);
+}
+
+/* Under the lock, after the S1 of a thread to which publishers left their work and which will not look again: it
+ * gave its worker to `next` (NULL: it is idle). Who can, takes over. */
+static void take_over(filch_pool *pool, struct filchi_thread *next)
+{
+    struct filchi_handoff *handoff = &pool->handoff;
+    if (!next && (next = handoff->spare.last))
+        filchi_place_give(handoff, next, filchi_place_pop_idle(pool, true), true);
+    if (next)
+        filchi_parker_signal(&next->parker);
+    else
+        poke(pool);
 }
 
 /* Under the lock, dropped meanwhile: a new thread takes an idle worker over. */
@@ -88,14 +127,7 @@ static void wake_new(filch_pool *pool)
     if (thread)
         return;
     filchi_place_set_alive(handoff, filchi_place_alive(handoff) - 1);
-    /* This is an S1: publishers left their work to a searcher that never came. Who can, takes over from it. */
-    struct filchi_thread *next = filchi_place_put(pool, worker, true);
-    if (!next && (next = handoff->spare.last))
-        filchi_place_give(handoff, next, filchi_place_pop_idle(pool, true), true);
-    if (next)
-        filchi_parker_signal(&next->parker);
-    else
-        poke(pool);
+    take_over(pool, filchi_place_put(pool, worker, true));
 }
 
 void filchi_starting_wake(filch_pool *pool)
@@ -123,22 +155,30 @@ void filchi_handoff_notify(filch_pool *pool)
         filchi_starting_wake(pool);
 }
 
+/* Under the lock, and held while the thread starts: it takes an idle worker over. 0, -EAGAIN or -ENOMEM. */
+static int start_one(filch_pool *pool)
+{
+    struct filchi_handoff *handoff = &pool->handoff;
+    int rc = 0;
+    struct filchi_worker *worker = filchi_place_pop_idle(pool, true);
+    struct filchi_thread *thread = filchi_thread_start(pool, worker, handoff->started++, NULL, &rc);
+    if (thread)
+        filchi_place_set_alive(handoff, filchi_place_alive(handoff) + 1);
+    else
+        filchi_place_push_idle(pool, worker, true);
+    started(handoff, thread, NULL);
+    return rc;
+}
+
 int filchi_handoff_ensure_thread(filch_pool *pool)
 {
     struct filchi_handoff *handoff = &pool->handoff;
     if (filchi_place_alive(handoff))
         return 0;
     int rc = 0;
-    pthread_mutex_lock(&handoff->lock); /* held while the thread starts: others must wait for the outcome */
-    if (!filchi_place_alive(handoff)) {
-        struct filchi_worker *worker = filchi_place_pop_idle(pool, true);
-        struct filchi_thread *thread = filchi_thread_start(pool, worker, handoff->started++, NULL, &rc);
-        if (thread)
-            filchi_place_set_alive(handoff, 1);
-        else
-            filchi_place_push_idle(pool, worker, true);
-        started(handoff, thread, NULL);
-    }
+    pthread_mutex_lock(&handoff->lock); /* others must wait for the outcome */
+    if (!filchi_place_alive(handoff))
+        rc = start_one(pool);
     pthread_mutex_unlock(&handoff->lock);
     return rc;
 }
@@ -154,4 +194,67 @@ bool filchi_handoff_at_cap(filch_pool *pool)
     bool at_cap = !handoff->spare.n && (filchi_place_alive(handoff) >= handoff->cap || refused(handoff));
     pthread_mutex_unlock(&handoff->lock);
     return at_cap;
+}
+
+/* ---- The hooks ---- */
+
+int filchi_starting_all(filch_pool *pool)
+{
+    struct filchi_handoff *handoff = &pool->handoff;
+    struct filchi_creation creation = { .rc = 0 };
+    uint32_t n = 0, seen;
+    int rc = 0;
+    filchi_parker_init(&creation.parker);
+    pthread_mutex_lock(&handoff->lock); /* all the time, so that no worker is passed on before each has a thread */
+    handoff->creation = &creation;
+    while (n < handoff->workers && !(rc = start_one(pool)))
+        n++;
+    pthread_mutex_unlock(&handoff->lock);
+    while ((seen = filchi_parker_count(&creation.parker)) != n)
+        filchi_parker_wait(&creation.parker, seen, FILCHI_NEVER);
+    pthread_mutex_lock(&handoff->lock);
+    handoff->creation = NULL;
+    pthread_mutex_unlock(&handoff->lock);
+    rc = rc ? rc : creation.rc;
+    if (rc) {
+        filchi_handoff_end(pool);
+        filchi_thread_join_all(handoff);
+    }
+    return rc;
+}
+
+bool filchi_starting_begin(struct filchi_thread *thread)
+{
+    filch_pool *pool = thread->pool;
+    struct filchi_handoff *handoff = &pool->handoff;
+    if (!handoff->hooks.init)
+        return true;
+    filchi_handoff_found(thread); /* the hook may take its time: others must not rely on our search */
+    int rc = handoff->hooks.init(handoff->hooks.arg);
+    pthread_mutex_lock(&handoff->lock);
+    if (rc) {
+        note_refusal(handoff);
+        filchi_place_set_alive(handoff, filchi_place_alive(handoff) - 1);
+        take_over(pool, filchi_place_release(thread));
+        thread->ended = true;
+    } else {
+        set_retry_at(handoff, 0);
+    }
+    if (handoff->creation) {
+        if (!handoff->creation->rc)
+            handoff->creation->rc = rc > 0 ? -EINVAL : rc;
+        filchi_parker_signal(&handoff->creation->parker);
+    }
+    pthread_mutex_unlock(&handoff->lock);
+    return !rc;
+}
+
+void filchi_starting_end(struct filchi_thread *thread)
+{
+    struct filchi_handoff *handoff = &thread->pool->handoff;
+    if (handoff->hooks.exit)
+        handoff->hooks.exit(handoff->hooks.arg);
+    pthread_mutex_lock(&handoff->lock);
+    thread->ended = true; /* not before: a thread in its place waits for its end */
+    pthread_mutex_unlock(&handoff->lock);
 }

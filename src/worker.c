@@ -5,6 +5,7 @@
 
 #include "handoff.h"
 #include "rcu.h"
+#include "starting.h"
 
 #include <string.h>
 
@@ -306,7 +307,9 @@ static void measure_stack(struct filchi_thread *thread)
 void *filchi_worker_main(void *arg)
 {
     struct filchi_thread *thread = arg;
-    filchi_thread_here = thread;
+    if (!filchi_starting_begin(thread))
+        return NULL;
+    filchi_thread_here = thread; /* not before: to the hooks this is a thread like any other */
     filchi_rcu_register();
     measure_stack(thread);
     while (filchi_handoff_await_worker(thread)) {
@@ -316,6 +319,7 @@ void *filchi_worker_main(void *arg)
     }
     filchi_rcu_unregister();
     filchi_thread_here = NULL;
+    filchi_starting_end(thread);
     return NULL;
 }
 

@@ -86,7 +86,8 @@ struct filchi_thread {
     uint32_t seen;                         /* its count when the thread last looked */
     bool stalled;                          /* BLOCKED on something that nobody has started */
     bool pokable;                          /* and would start it itself, given a worker */
-    bool poked;                            /* given a worker while BLOCKED, by a signal to sleeping_on */
+    bool poked;                            /* given a worker while BLOCKED */
+    uint32_t signals;                      /* by the pool to sleeping_on, which the thread has not counted yet */
     bool doomed;                           /* poked because nobody can ever start it: the wait fails */
     struct filchi_thread *next_thread;     /* of all threads ever started and not joined */
     bool ended;                            /* it left; its memory is used again */
@@ -97,6 +98,19 @@ struct filchi_thread {
 struct filchi_thread_list {
     struct filchi_thread *first, *last;
     unsigned n;
+};
+
+/* What the user's program runs on each thread. */
+struct filchi_hooks {
+    int (*init)(void *arg);
+    void (*exit)(void *arg);
+    void *arg;
+};
+
+/* A pool whose threads are initialised before anybody has it; on its creator's stack. */
+struct filchi_creation {
+    struct filchi_parker parker; /* signalled by each thread that was initialised, or failed to be */
+    int rc;                      /* of the first that failed; under handoff's lock */
 };
 
 /* Which thread holds which worker, and who wants one: changed by places.c, starting.c and handoff.c only. */
@@ -110,14 +124,16 @@ struct filchi_handoff {
     struct filchi_thread *all;
     unsigned started; /* for names */
     unsigned peak;
-    uint64_t failed;             /* refused thread starts */
-    bool ending;                 /* threads with nothing to do leave */
-    _Atomic unsigned alive;      /* written under the lock, read by anyone */
-    _Atomic unsigned resumables; /* resumable.n, for a look without the lock */
-    _Atomic int64_t retry_at;    /* no new thread before, ns; 0: none was refused; as alive */
-    unsigned cap;                /* constant: most threads */
-    unsigned workers;            /* constant */
-    size_t stack_size;           /* constant */
+    uint64_t failed;                  /* refused thread starts */
+    bool ending;                      /* threads with nothing to do leave */
+    _Atomic unsigned alive;           /* written under the lock, read by anyone */
+    _Atomic unsigned resumables;      /* resumable.n, for a look without the lock */
+    _Atomic int64_t retry_at;         /* no new thread before, ns; 0: none was refused; as alive */
+    unsigned cap;                     /* constant: most threads */
+    unsigned workers;                 /* constant */
+    size_t stack_size;                /* constant */
+    struct filchi_hooks hooks;        /* constant */
+    struct filchi_creation *creation; /* NULL once the pool is created */
     void *(*thread_main)(void *);
     char name[16];
 };

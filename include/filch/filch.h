@@ -75,17 +75,20 @@ typedef struct filch_guard filch_guard;         /* an interrupt guard */
 /* ---- Pool ------------------------------------------------------------------------------------------ */
 
 typedef struct filch_pool_options {
-    size_t size;            /* sizeof(filch_pool_options) */
-    const char *name;       /* prefix of the thread names, copied; default "filch" */
-    unsigned workers;       /* how many tasks run at once, at most 1024; 0: filch_default_workers() */
-    unsigned spare_threads; /* most threads beyond one a worker, for tasks that wait; 0: 256 */
-    bool no_spare_threads;  /* true: not one spare thread; waiting tasks run what they await in place */
-    size_t stack_size;      /* of each thread, bytes, at least 64 KiB; 0: the system's default */
-    filch_stop *stop;       /* parent of the pool's stop, or NULL; the pool takes its own reference */
+    size_t size;                    /* sizeof(filch_pool_options) */
+    const char *name;               /* prefix of the thread names, copied; default "filch" */
+    unsigned workers;               /* how many tasks run at once, at most 1024; 0: filch_default_workers() */
+    unsigned spare_threads;         /* most threads beyond one a worker, for tasks that wait; 0: 256 */
+    bool no_spare_threads;          /* true: not one spare thread; waiting tasks run what they await in place */
+    size_t stack_size;              /* of each thread, bytes, at least 64 KiB; 0: the system's default */
+    filch_stop *stop;               /* parent of the pool's stop, or NULL; the pool takes its own reference */
+    int (*worker_init)(void *arg);  /* run on each thread before its first task; NULL: none; see below */
+    void (*worker_exit)(void *arg); /* run on each thread before it ends, unless worker_init failed; NULL: none */
+    void *worker_arg;               /* of both */
 } filch_pool_options;
 
 /* clang-format off */
-#define FILCH_POOL_OPTIONS { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL }
+#define FILCH_POOL_OPTIONS { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL, NULL, NULL, NULL }
 /* clang-format on */
 
 /*
@@ -99,8 +102,14 @@ FILCH_API unsigned filch_default_workers(void);
  * Creates a pool. `options` may be NULL. No thread is started before the first submit. A pool's threads
  * block every asynchronous signal, use no CPU while there is nothing to do, and a task stays on the thread it
  * started on. In the child of a fork() the parent's pools must not be used; a new pool works.
- * Ownership: the caller owns *out; release it with filch_pool_destroy().
- * Errors: -EINVAL (an option out of range, size 0), -E2BIG (options from a newer header), -ENOMEM.
+ * With a worker_init the threads of all workers are started and initialised here instead. It returns 0, or a
+ * negative code that becomes this function's; then every thread has ended, those that were initialised by way of
+ * worker_exit. On a thread that is started later, for a task that waits, a failure counts as a thread that the
+ * system refused (threads_failed): the work goes to other threads, and after a second a start is tried again. The
+ * hooks run outside of tasks; they may not wait for the pool's tasks or for its shutdown.
+ * Ownership: the caller owns *out; release it with filch_pool_destroy(), which returns after the last worker_exit.
+ * Errors: -EINVAL (an option out of range, size 0), -E2BIG (options from a newer header), -ENOMEM, what
+ * worker_init returned (-EINVAL for a positive code), -EAGAIN (no thread for it).
  */
 FILCH_API int filch_pool_create(filch_pool **out, const filch_pool_options *options);
 
