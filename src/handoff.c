@@ -26,7 +26,8 @@ void filchi_handoff_fini(struct filchi_handoff *handoff)
 static bool must_end(struct filchi_thread *thread, bool timed_out)
 {
     struct filchi_handoff *handoff = &thread->pool->handoff;
-    if (thread->worker || !(handoff->ending || (timed_out && filchi_place_alive(handoff) > handoff->workers)))
+    if (thread->worker ||
+        !(handoff->ending || (timed_out && filchi_place_alive(handoff) > filchi_place_workers(handoff))))
         return false;
     filchi_place_leave(handoff, thread);
     filchi_place_set_alive(handoff, filchi_place_alive(handoff) - 1);
@@ -41,7 +42,7 @@ bool filchi_handoff_await_worker(struct filchi_thread *thread)
         uint32_t seen = filchi_parker_count(&thread->parker);
         pthread_mutex_lock(&handoff->lock);
         end = must_end(thread, timed_out);
-        bool surplus = filchi_place_alive(handoff) > handoff->workers;
+        bool surplus = filchi_place_alive(handoff) > filchi_place_workers(handoff);
         if (!end && !thread->worker && thread->place == FILCHI_NOWHERE)
             filchi_place_enter(handoff, thread, FILCHI_SPARE);
         bool given = thread->worker != NULL;
@@ -91,17 +92,27 @@ bool filchi_handoff_park(struct filchi_thread *thread)
     return !again;
 }
 
+void filchi_handoff_look_again(filch_pool *pool)
+{
+    filchi_idle_look_again();          /* S2 */
+    if (filchi_handoff_any_work(pool)) /* S3 */
+        filchi_handoff_notify(pool);
+}
+
 bool filchi_handoff_yield(struct filchi_thread *thread)
 {
     struct filchi_handoff *handoff = &thread->pool->handoff;
     pthread_mutex_lock(&handoff->lock);
-    struct filchi_thread *next = handoff->resumable.first ? filchi_place_release(thread) : NULL;
-    if (next)
+    bool yields = handoff->resumable.first || filchi_place_surplus(handoff);
+    struct filchi_thread *next = yields ? filchi_place_release(thread) : NULL; /* S1 */
+    if (yields)
         filchi_place_enter(handoff, thread, FILCHI_SPARE);
     pthread_mutex_unlock(&handoff->lock);
     if (next)
         filchi_parker_signal(&next->parker);
-    return next != NULL;
+    else if (yields)
+        filchi_handoff_look_again(thread->pool);
+    return yields;
 }
 
 /* ---- Waiting inside a task ---- */
@@ -120,9 +131,7 @@ static void leave_worker(struct filchi_thread *thread, enum filchi_place place)
         filchi_parker_signal(&next->parker);
         return;
     }
-    filchi_idle_look_again();          /* S2 */
-    if (filchi_handoff_any_work(pool)) /* S3 */
-        filchi_handoff_notify(pool);
+    filchi_handoff_look_again(pool);
 }
 
 void filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, uint32_t seen, bool stalled,

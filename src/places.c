@@ -21,10 +21,11 @@ static struct filchi_thread_list *list_of(struct filchi_handoff *handoff, enum f
     return NULL;
 }
 
-static void count_resumables(struct filchi_handoff *handoff)
+void filchi_place_count_wanted(struct filchi_handoff *handoff)
 {
-    /* relaxed: see filchi_handoff_has_resumable(). */
-    atomic_store_explicit(&handoff->resumables, handoff->resumable.n, memory_order_relaxed);
+    /* relaxed: see filchi_handoff_must_yield(). */
+    atomic_store_explicit(&handoff->wanted, handoff->resumable.n + filchi_place_surplus(handoff),
+                          memory_order_relaxed);
 }
 
 void filchi_place_enter(struct filchi_handoff *handoff, struct filchi_thread *thread, enum filchi_place place)
@@ -36,7 +37,7 @@ void filchi_place_enter(struct filchi_handoff *handoff, struct filchi_thread *th
     *(list->last ? &list->last->next : &list->first) = thread;
     list->last = thread;
     list->n++;
-    count_resumables(handoff);
+    filchi_place_count_wanted(handoff);
 }
 
 void filchi_place_leave(struct filchi_handoff *handoff, struct filchi_thread *thread)
@@ -48,7 +49,7 @@ void filchi_place_leave(struct filchi_handoff *handoff, struct filchi_thread *th
     *(thread->next ? &thread->next->previous : &list->last) = thread->previous;
     list->n--;
     thread->place = FILCHI_NOWHERE;
-    count_resumables(handoff);
+    filchi_place_count_wanted(handoff);
 }
 
 /* ---- Workers ---- */
@@ -68,6 +69,26 @@ void filchi_place_push_idle(filch_pool *pool, struct filchi_worker *worker, bool
     filchi_idle_add(&pool->idle, searched);
 }
 
+void filchi_place_retire(filch_pool *pool, struct filchi_worker *worker)
+{
+    struct filchi_handoff *handoff = &pool->handoff;
+    atomic_store_explicit(&worker->retired, true, memory_order_relaxed); /* relaxed: a hint for thieves. */
+    worker->next_idle = handoff->retired;
+    handoff->retired = worker;
+    handoff->circulating--;
+    filchi_place_count_wanted(handoff);
+}
+
+struct filchi_thread *filchi_place_circulate(filch_pool *pool)
+{
+    struct filchi_handoff *handoff = &pool->handoff;
+    struct filchi_worker *worker = handoff->retired;
+    handoff->retired = worker->next_idle;
+    handoff->circulating++;
+    atomic_store_explicit(&worker->retired, false, memory_order_relaxed); /* relaxed: as above. */
+    return filchi_place_put(pool, worker, false);
+}
+
 void filchi_place_give(struct filchi_handoff *handoff, struct filchi_thread *thread, struct filchi_worker *worker,
                        bool search)
 {
@@ -79,6 +100,12 @@ void filchi_place_give(struct filchi_handoff *handoff, struct filchi_thread *thr
 struct filchi_thread *filchi_place_put(filch_pool *pool, struct filchi_worker *worker, bool searched)
 {
     struct filchi_thread *next = pool->handoff.resumable.first;
+    if (filchi_place_surplus(&pool->handoff)) {
+        filchi_place_retire(pool, worker);
+        if (searched)
+            filchi_idle_leave(&pool->idle);
+        return NULL;
+    }
     if (next)
         filchi_place_give(&pool->handoff, next, worker, searched);
     else

@@ -3,6 +3,7 @@
 #include "error.h"
 #include "handoff.h"
 #include "options.h"
+#include "resize.h"
 #include "starting.h"
 #include "thread.h"
 
@@ -42,41 +43,11 @@ static int check_options(filch_pool_options *chosen, const filch_pool_options *o
     return 0;
 }
 
-static void worker_init(filch_pool *pool, unsigned index)
-{
-    struct filchi_worker *worker = &pool->workers[index];
-    filchi_batch_init(&worker->batch);
-    filchi_slab_init(&worker->slab, pool->home, FILCHI_SHARDS + index);
-    worker->pool = pool;
-    worker->random = UINT64_C(0x9E3779B97F4A7C15) * (index + 1);
-    worker->leaves.ns = worker->outside.ns = FILCHI_AVERAGE_NONE;
-}
-
-static int init_workers(filch_pool *pool)
-{
-    for (unsigned i = 0; i < pool->n_workers; i++) {
-        int rc = filchi_deque_init(&pool->workers[i].deque);
-        if (rc) {
-            while (i-- > 0)
-                filchi_deque_fini(&pool->workers[i].deque);
-            return rc;
-        }
-        worker_init(pool, i);
-    }
-    for (unsigned i = pool->n_workers; i-- > 0;) { /* the first one on top */
-        pool->workers[i].next_idle = pool->handoff.idle;
-        pool->handoff.idle = &pool->workers[i];
-        filchi_idle_add(&pool->idle, false);
-    }
-    return 0;
-}
-
 static void init_handoff(filch_pool *pool, const filch_pool_options *chosen)
 {
     struct filchi_handoff *handoff = &pool->handoff;
     filchi_handoff_init(handoff);
-    handoff->workers = chosen->workers;
-    handoff->cap = chosen->workers + chosen->spare_threads;
+    handoff->spare_threads = chosen->spare_threads;
     handoff->stack_size = chosen->stack_size;
     handoff->thread_main = filchi_worker_main;
     handoff->hooks = (struct filchi_hooks) { chosen->worker_init, chosen->worker_exit, chosen->worker_arg };
@@ -97,8 +68,8 @@ static void close_slabs(filch_pool *pool)
     size_t n = 0;
     for (unsigned i = 0; i < FILCHI_SHARDS; i++)
         slabs[n++] = &pool->shards[i].slab;
-    for (unsigned i = 0; i < pool->n_workers; i++)
-        slabs[n++] = &pool->workers[i].slab;
+    for (unsigned i = 0, made = filchi_pool_made(pool); i < made; i++)
+        slabs[n++] = &filchi_pool_worker(pool, i)->slab;
     filchi_slab_home_close(pool->home, slabs, n);
 }
 
@@ -108,13 +79,22 @@ static void free_pool(filch_pool *pool)
     filchi_handoff_fini(&pool->handoff);
     for (unsigned i = 0; i < FILCHI_SHARDS; i++)
         pthread_mutex_destroy(&pool->shards[i].lock);
-    for (unsigned i = 0; i < pool->n_workers; i++)
-        filchi_deque_fini(&pool->workers[i].deque);
     filchi_inject_fini(&pool->inject);
     close_slabs(pool);
+    filchi_resize_free(pool);
+    pthread_mutex_destroy(&pool->making);
     filch_stop_unref(pool->stop);
-    filchi_os_free(pool->workers);
     filchi_os_free(pool);
+}
+
+/* Workers, and what runs on their threads. */
+static int start(filch_pool *pool, const filch_pool_options *chosen)
+{
+    int rc = filchi_resize_make(pool, chosen->workers);
+    if (rc)
+        return rc;
+    filchi_resize_set(pool, chosen->workers);
+    return chosen->worker_init ? filchi_starting_all(pool) : 0;
 }
 
 int filch_pool_create(filch_pool **out, const filch_pool_options *options)
@@ -127,34 +107,25 @@ int filch_pool_create(filch_pool **out, const filch_pool_options *options)
     filch_pool *pool = filchi_os_alloc_aligned(_Alignof(filch_pool), sizeof *pool);
     if (!pool)
         return rc;
-    pool->n_workers = chosen.workers;
-    pool->workers = filchi_os_alloc_aligned(FILCHI_LINE, chosen.workers * sizeof *pool->workers);
-    if (!pool->workers)
-        goto free_memory;
+    pool->first_block = chosen.workers;
     pool->home = filchi_slab_home_create(FILCHI_SHARDS + chosen.workers);
     if (!pool->home)
-        goto free_workers;
+        goto free_memory;
     rc = filch_stop_create(&pool->stop, chosen.stop);
     if (rc)
         goto close_home;
-    rc = init_workers(pool);
-    if (rc)
-        goto unref_stop;
     filchi_inject_init(&pool->inject);
+    pthread_mutex_init(&pool->making, NULL);
     init_handoff(pool, &chosen);
     init_shards(pool);
-    if (chosen.worker_init && (rc = filchi_starting_all(pool))) {
+    rc = start(pool, &chosen);
+    if (rc)
         free_pool(pool);
-        return rc;
-    }
-    *out = pool;
-    return 0;
-unref_stop:
-    filch_stop_unref(pool->stop);
+    else
+        *out = pool;
+    return rc;
 close_home:
     filchi_slab_home_close(pool->home, NULL, 0);
-free_workers:
-    filchi_os_free(pool->workers);
 free_memory:
     filchi_os_free(pool);
     return rc;
@@ -169,7 +140,7 @@ filch_stop *filch_pool_stop(filch_pool *pool)
 
 unsigned filch_pool_workers(const filch_pool *pool)
 {
-    return pool->n_workers;
+    return filchi_pool_workers(pool);
 }
 
 int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out)
@@ -177,9 +148,9 @@ int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out)
     size_t size = out->size;
     if (size < sizeof size)
         return -EINVAL;
-    filch_pool_stats stats = { .size = size, .workers = pool->n_workers };
-    for (unsigned i = 0; i < pool->n_workers; i++) {
-        const struct filchi_worker *worker = &pool->workers[i];
+    filch_pool_stats stats = { .size = size, .workers = filchi_pool_workers(pool) };
+    for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++) {
+        const struct filchi_worker *worker = filchi_pool_worker(pool, i);
         stats.finished += filchi_counter_get(&worker->finished);
         stats.stolen += filchi_counter_get(&worker->stolen);
         stats.ran_in_place += filchi_counter_get(&worker->in_place);

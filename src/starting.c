@@ -99,11 +99,11 @@ static void poke(filch_pool *pool)
 }
 
 /* Under the lock, after the S1 of a thread to which publishers left their work and which will not look again: it
- * gave its worker to `next` (NULL: it is idle). Who can, takes over. */
+ * gave its worker to `next` (NULL: nobody). Who can, takes over; if no worker is idle, their holders look again. */
 static void take_over(filch_pool *pool, struct filchi_thread *next)
 {
     struct filchi_handoff *handoff = &pool->handoff;
-    if (!next && (next = handoff->spare.last))
+    if (!next && handoff->idle && (next = handoff->spare.last))
         filchi_place_give(handoff, next, filchi_place_pop_idle(pool, true), true);
     if (next)
         filchi_parker_signal(&next->parker);
@@ -139,7 +139,7 @@ void filchi_starting_wake(filch_pool *pool)
         woken = handoff->spare.last;
         if (woken)
             filchi_place_give(handoff, woken, filchi_place_pop_idle(pool, true), true);
-        else if (filchi_place_alive(handoff) < handoff->cap && !refused(handoff))
+        else if (filchi_place_alive(handoff) < filchi_place_cap(handoff) && !refused(handoff))
             wake_new(pool);
         else
             poke(pool);
@@ -187,11 +187,12 @@ bool filchi_handoff_at_cap(filch_pool *pool)
 {
     struct filchi_handoff *handoff = &pool->handoff;
     /* relaxed: far from the cap there is no need to lock. */
-    if (filchi_place_alive(handoff) < handoff->cap / 2 + 1 &&
+    if (filchi_place_alive(handoff) < filchi_place_cap(handoff) / 2 + 1 &&
         !atomic_load_explicit(&handoff->retry_at, memory_order_relaxed))
         return false;
     pthread_mutex_lock(&handoff->lock);
-    bool at_cap = !handoff->spare.n && (filchi_place_alive(handoff) >= handoff->cap || refused(handoff));
+    bool at_cap =
+        !handoff->spare.n && (filchi_place_alive(handoff) >= filchi_place_cap(handoff) || refused(handoff));
     pthread_mutex_unlock(&handoff->lock);
     return at_cap;
 }
@@ -207,7 +208,7 @@ int filchi_starting_all(filch_pool *pool)
     filchi_parker_init(&creation.parker);
     pthread_mutex_lock(&handoff->lock); /* all the time, so that no worker is passed on before each has a thread */
     handoff->creation = &creation;
-    while (n < handoff->workers && !(rc = start_one(pool)))
+    while (n < filchi_place_workers(handoff) && !(rc = start_one(pool)))
         n++;
     pthread_mutex_unlock(&handoff->lock);
     while ((seen = filchi_parker_count(&creation.parker)) != n)

@@ -58,19 +58,38 @@ static filch_future *steal(struct filchi_thread *thread)
 {
     filch_pool *pool = thread->pool;
     struct filchi_worker *own = thread->worker;
-    if (pool->n_workers == 1)
+    unsigned n = filchi_pool_made(pool);
+    if (n == 1)
         return NULL;
     filch_future *found = NULL;
-    unsigned first = (unsigned)(next_random(own) % pool->n_workers);
+    unsigned first = (unsigned)(next_random(own) % n);
     filchi_rcu_read_begin();
-    for (unsigned i = 0; i < pool->n_workers && !found; i++) {
-        struct filchi_worker *victim = &pool->workers[(first + i) % pool->n_workers];
+    for (unsigned i = 0; i < n && !found; i++) {
+        struct filchi_worker *victim = filchi_pool_worker(pool, (first + i) % n);
         if (victim != own)
             found = steal_from(victim, &thread->outside);
     }
     filchi_rcu_read_end();
     if (found)
         filchi_counter_add(&own->stolen, 1);
+    return found;
+}
+
+/* What is left in the queues of workers that are out of circulation. */
+static filch_future *take_left(struct filchi_thread *thread)
+{
+    const filch_pool *pool = thread->pool;
+    filch_future *found = NULL;
+    unsigned n = filchi_pool_made(pool);
+    if (n <= filchi_pool_workers(pool))
+        return NULL;
+    filchi_rcu_read_begin();
+    for (unsigned i = 0; i < n && !found; i++) {
+        struct filchi_worker *worker = filchi_pool_worker(pool, i);
+        if (atomic_load_explicit(&worker->retired, memory_order_relaxed)) /* relaxed: a hint. */
+            found = steal_from(worker, &thread->outside);
+    }
+    filchi_rcu_read_end();
     return found;
 }
 
@@ -101,6 +120,8 @@ static filch_future *take_own(struct filchi_thread *thread)
     thread->outside = false;
     if (++worker->tick % OUTSIDE_EVERY == 0)
         found = take_outside(thread);
+    else if (worker->tick % OUTSIDE_EVERY == 1) /* nor may what others left starve */
+        found = take_left(thread);
     if (!found)
         found = filchi_deque_pop(&worker->deque);
     if (!found)
@@ -116,14 +137,14 @@ static filch_future *search(struct filchi_thread *thread)
     if (found)
         return found;
     if (!thread->searching)
-        thread->searching = filchi_idle_begin_search(&pool->idle, pool->n_workers);
+        thread->searching = filchi_idle_begin_search(&pool->idle, filchi_pool_workers(pool));
     if (!thread->searching)
         return NULL;
     int64_t end = filchi_os_now() + SPIN_NS;
     do {
         for (int i = 0; i < 16; i++)
             filchi_pause();
-        if (filchi_handoff_has_resumable(pool))
+        if (filchi_handoff_must_yield(pool))
             return NULL;
         found = take_outside(thread);
         if (!found)
@@ -150,8 +171,10 @@ static void reclaim(struct filchi_thread *thread)
 static filch_future *find_work(struct filchi_thread *thread)
 {
     for (;;) {
-        if (filchi_handoff_has_resumable(thread->pool) && filchi_handoff_yield(thread))
+        if (filchi_handoff_must_yield(thread->pool) && filchi_handoff_yield(thread)) {
+            filchi_worker_check_drained(thread->pool);
             return NULL;
+        }
         filch_future *found = take_own(thread);
         if (!found)
             found = search(thread);
@@ -328,14 +351,15 @@ void *filchi_worker_main(void *arg)
 uint64_t filchi_worker_unfinished(filch_pool *pool)
 {
     /* Finished first, then submitted: what is counted as finished is then counted as submitted too, so
-     * equality means that at the moment between the two everything was finished. */
+     * equality means that at the moment between the two everything was finished. The number of workers is read
+     * twice, lest one be left out that was made meanwhile and to which a finished task has submitted. */
     uint64_t finished =
         atomic_load_explicit(&pool->reaped, memory_order_acquire); /* acquire C2: pairs with release C2. */
-    for (unsigned i = 0; i < pool->n_workers; i++)
-        finished += filchi_counter_get(&pool->workers[i].finished);
+    for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++)
+        finished += filchi_counter_get(&filchi_pool_worker(pool, i)->finished);
     uint64_t submitted = 0;
-    for (unsigned i = 0; i < pool->n_workers; i++)
-        submitted += filchi_counter_get(&pool->workers[i].submitted);
+    for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++)
+        submitted += filchi_counter_get(&filchi_pool_worker(pool, i)->submitted);
     for (unsigned i = 0; i < FILCHI_SHARDS; i++) {
         pthread_mutex_lock(&pool->shards[i].lock);
         submitted += pool->shards[i].submitted;
@@ -376,10 +400,10 @@ void filchi_worker_reap(filch_pool *pool)
     struct filchi_mpsc_node *node;
     while ((node = filchi_inject_pop(&pool->inject)))
         reap_entry(pool, filchi_future_of_link(node));
-    for (unsigned i = 0; i < pool->n_workers; i++) {
+    for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++) {
         filch_future *future;
         bool outside;
-        while ((future = steal_from(&pool->workers[i], &outside)))
+        while ((future = steal_from(filchi_pool_worker(pool, i), &outside)))
             reap_entry(pool, future);
     }
     pthread_mutex_lock(&pool->handoff.lock);

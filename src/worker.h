@@ -16,6 +16,8 @@
 /* Submissions from outside are spread over these, so that producers seldom meet. */
 #define FILCHI_SHARDS 8
 #define FILCHI_WORKERS_MAX 1024
+/* Workers lie in blocks: as many as the pool was created with, and for growth each time as many as there are. */
+#define FILCHI_BLOCKS 11
 
 /* A counter with one writer at a time: the holder of the worker. */
 typedef _Atomic uint64_t filchi_counter;
@@ -44,7 +46,8 @@ struct filchi_worker {
     struct filchi_batch batch;
     _Alignas(FILCHI_LINE) struct filchi_slab slab; /* holder */
     filch_pool *pool;                              /* constant */
-    struct filchi_worker *next_idle;               /* handoff's lock */
+    struct filchi_worker *next_idle;               /* handoff's lock: in `idle` or `retired` */
+    _Atomic bool retired;                          /* out of circulation; written under handoff's lock */
     uint64_t random;                               /* holder: where the next steal begins */
     unsigned tick;                                 /* holder: tasks found, for fairness */
     struct filchi_average leaves;                  /* holder: tasks that did not wait */
@@ -117,6 +120,8 @@ struct filchi_creation {
 struct filchi_handoff {
     pthread_mutex_t lock;
     struct filchi_worker *idle;          /* workers that nobody holds, last in first out */
+    struct filchi_worker *retired;       /* workers out of circulation: nobody holds them or may take them */
+    unsigned circulating;                /* workers that are held or idle; more than `workers` for a while */
     struct filchi_thread_list spare;     /* threads with nothing to do, last in first out */
     struct filchi_thread_list resumable; /* threads whose wait is over, first in first out */
     struct filchi_thread_list blocked;   /* threads that wait inside a task */
@@ -127,10 +132,10 @@ struct filchi_handoff {
     uint64_t failed;                  /* refused thread starts */
     bool ending;                      /* threads with nothing to do leave */
     _Atomic unsigned alive;           /* written under the lock, read by anyone */
-    _Atomic unsigned resumables;      /* resumable.n, for a look without the lock */
+    _Atomic unsigned workers;         /* how many there should be in circulation; as alive */
+    _Atomic unsigned wanted;          /* workers that resumable threads want or that are too many; as alive */
     _Atomic int64_t retry_at;         /* no new thread before, ns; 0: none was refused; as alive */
-    unsigned cap;                     /* constant: most threads */
-    unsigned workers;                 /* constant */
+    unsigned spare_threads;           /* constant: most threads beyond one a worker */
     size_t stack_size;                /* constant */
     struct filchi_hooks hooks;        /* constant */
     struct filchi_creation *creation; /* NULL once the pool is created */
@@ -154,8 +159,10 @@ struct filch_pool {
     _Alignas(FILCHI_LINE) _Atomic uint32_t closing; /* FILCHI_CLOSED and so on; set by shutdown, never cleared */
     _Atomic uint32_t drained;                       /* 1: closed and everything is final; a futex */
     filch_stop *stop;                               /* constant */
-    unsigned n_workers;                             /* constant */
-    struct filchi_worker *workers;                  /* constant */
+    _Atomic unsigned n_made;                        /* workers, retired ones included; under `making`, only grows */
+    unsigned first_block;                           /* constant: workers in blocks[0] */
+    struct filchi_worker *blocks[FILCHI_BLOCKS];    /* each constant once a worker of it is made */
+    pthread_mutex_t making;                         /* held by who makes workers */
     struct filchi_slab_home *home;                  /* constant */
     struct filchi_handoff handoff;
     /* Thieves that are not pool threads, and so outside of RCU: while there are any no array is freed. Under
@@ -164,6 +171,31 @@ struct filch_pool {
     _Atomic uint64_t reaped; /* queue entries they dealt with */
     struct filchi_shard shards[FILCHI_SHARDS];
 };
+
+/* How many workers there are: whoever looks for what is left in queues looks at all of them. */
+static inline unsigned filchi_pool_made(const filch_pool *pool)
+{
+    /* acquire R1: pairs with release R1 in filchi_resize_make(); the worker is complete. */
+    return atomic_load_explicit(&pool->n_made, memory_order_acquire);
+}
+
+/* The worker of an index below that. */
+static inline struct filchi_worker *filchi_pool_worker(const filch_pool *pool, unsigned index)
+{
+    unsigned block = 0, low = 0, high = pool->first_block;
+    while (index >= high) {
+        block++;
+        low = high;
+        high *= 2;
+    }
+    return &pool->blocks[block][index - low];
+}
+
+/* How many tasks may run at once. */
+static inline unsigned filchi_pool_workers(const filch_pool *pool)
+{
+    return atomic_load_explicit(&pool->handoff.workers, memory_order_relaxed); /* relaxed: a number. */
+}
 
 /* The pool thread that is running, or NULL. */
 extern _Thread_local struct filchi_thread *filchi_thread_here;

@@ -145,11 +145,20 @@ FILCH_API int filch_pool_destroy(filch_pool *pool);
  */
 FILCH_API filch_stop *filch_pool_stop(filch_pool *pool);
 
-FILCH_API unsigned filch_pool_workers(const filch_pool *pool); /* as created */
+FILCH_API unsigned filch_pool_workers(const filch_pool *pool); /* as created, or as resized last */
+
+/*
+ * Changes how many tasks run at once, 1 to 1024. More: work that waits is begun at once. Fewer: running tasks are
+ * not disturbed; the first that end, or wait, are not followed by others until no more than `workers` run. The
+ * cap on threads moves along; threads that are too many leave after 10 s without work.
+ * Context: any thread or task, at any time; does not wait.
+ * Errors: -EINVAL (out of range), -ESHUTDOWN, -ENOMEM; then the number is as before.
+ */
+FILCH_API int filch_pool_resize(filch_pool *pool, unsigned workers);
 
 typedef struct filch_pool_stats {
     size_t size;             /* sizeof(filch_pool_stats), set by the caller */
-    unsigned workers;        /* as created */
+    unsigned workers;        /* as created, or as resized last */
     unsigned threads;        /* OS threads alive now */
     unsigned threads_peak;   /* most ever alive at once */
     unsigned idle;           /* workers that no thread holds now */
