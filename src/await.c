@@ -55,7 +55,7 @@ static void heed_stop(struct filchi_await *await)
 
 void filchi_await_begin(struct filchi_await *await, struct filchi_parker *parker, int64_t deadline, bool heed)
 {
-    struct filchi_thread *thread = filchi_thread_here;
+    struct filchi_thread *thread = filchi_worker_host(filchi_thread_here);
     *await = (struct filchi_await) { .thread = thread, .parker = parker, .deadline = deadline };
     atomic_init(&await->stop_left, 0);
     if (heed)
@@ -93,8 +93,12 @@ enum filchi_await_run filchi_await_run(struct filchi_await *await, filch_future 
     if (last_resort && !((await->poked || filchi_handoff_at_cap(thread->pool)) && has_stack(thread, true)))
         return FILCHI_AWAIT_LEFT;
     if (await->deadline != FILCHI_NEVER && filchi_os_now() >= await->deadline)
-        return FILCHI_AWAIT_LEFT; /* a poll runs nothing */
-    if (!filchi_worker_run_awaited(thread, future))
+        return FILCHI_AWAIT_LEFT;                    /* a poll runs nothing */
+    struct filchi_thread *here = filchi_thread_here; /* perhaps a guest, whose task this is not */
+    filchi_thread_here = thread;
+    bool ran = filchi_worker_run_awaited(thread, future);
+    filchi_thread_here = here;
+    if (!ran)
         return FILCHI_AWAIT_NOTHING;
     await->poked = false;
     return FILCHI_AWAIT_RAN;
@@ -156,12 +160,13 @@ uint32_t filchi_await_end(struct filchi_await *await)
 }
 
 /* Whether the future is a task further down this thread's stack, which waits for us to return. */
-static bool below_us(const struct filchi_thread *thread, const filch_future *future)
+static bool below_us(const filch_future *future)
 {
-    const struct filchi_frame *frame = thread ? thread->frame : NULL;
-    while (frame && frame->task != future)
-        frame = frame->below;
-    return frame != NULL;
+    for (const struct filchi_thread *thread = filchi_thread_here; thread; thread = thread->host)
+        for (const struct filchi_frame *frame = thread->frame; frame; frame = frame->below)
+            if (frame->task == future)
+                return true;
+    return false;
 }
 
 int filchi_await_future(filch_future *future, int64_t deadline, bool heed)
@@ -183,7 +188,7 @@ int filchi_await_future(filch_future *future, int64_t deadline, bool heed)
         if (run == FILCHI_AWAIT_RAN)
             continue;
         if (!registered) {
-            if (below_us(await.thread, future)) {
+            if (below_us(future)) {
                 rc = -EDEADLK;
                 break;
             }

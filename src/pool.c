@@ -34,6 +34,8 @@ static int check_options(filch_pool_options *chosen, const filch_pool_options *o
     }
     if (chosen->workers > FILCHI_WORKERS_MAX || chosen->spare_threads > 1u << 20)
         return -EINVAL;
+    if ((unsigned)chosen->overflow > FILCH_CALLER_RUNS)
+        return -EINVAL;
     if (chosen->stack_size && !filchi_os_stack_size_valid(chosen->stack_size))
         return -EINVAL;
     if (!chosen->spare_threads)
@@ -80,6 +82,7 @@ static void free_pool(filch_pool *pool)
     for (unsigned i = 0; i < FILCHI_SHARDS; i++)
         pthread_mutex_destroy(&pool->shards[i].lock);
     filchi_inject_fini(&pool->inject);
+    filchi_capacity_fini(&pool->capacity);
     close_slabs(pool);
     filchi_resize_free(pool);
     pthread_mutex_destroy(&pool->making);
@@ -115,6 +118,7 @@ int filch_pool_create(filch_pool **out, const filch_pool_options *options)
     if (rc)
         goto close_home;
     filchi_inject_init(&pool->inject);
+    filchi_capacity_init(&pool->capacity, chosen.capacity, chosen.overflow);
     pthread_mutex_init(&pool->making, NULL);
     init_handoff(pool, &chosen);
     init_shards(pool);
@@ -212,6 +216,7 @@ static void close_pool(filch_pool *pool, uint32_t how)
         pthread_mutex_lock(&pool->shards[i].lock);
         pthread_mutex_unlock(&pool->shards[i].lock);
     }
+    filchi_capacity_close(pool);
     filchi_fence_store_load(); /* vs the fence in filchi_worker_check_drained() */
 }
 
@@ -220,8 +225,7 @@ int filch_pool_shutdown(filch_pool *pool, unsigned flags, int64_t timeout_ns, fi
     const unsigned known = FILCH_SHUTDOWN_WAIT | FILCH_SHUTDOWN_CANCEL_PENDING | FILCH_SHUTDOWN_STOP_RUNNING;
     if (!pool || flags & ~known)
         return -EINVAL;
-    bool inside = filchi_thread_here && filchi_thread_here->pool == pool;
-    if (inside && flags & FILCH_SHUTDOWN_WAIT)
+    if (flags & FILCH_SHUTDOWN_WAIT && filchi_worker_inside(pool))
         return -EDEADLK;
     int64_t deadline = filchi_os_deadline(timeout_ns);
     close_pool(pool, FILCHI_CLOSED | (flags & FILCH_SHUTDOWN_CANCEL_PENDING ? FILCHI_CANCEL : 0));

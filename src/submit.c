@@ -41,8 +41,7 @@ static uintptr_t hold_stop(filch_pool *pool, filch_stop *stop)
 /* Whether the pool takes no more: from its own tasks it does until they are to be cancelled. */
 static bool is_closed(const filch_pool *pool)
 {
-    const struct filchi_thread *thread = filchi_thread_here;
-    uint32_t closed = thread && thread->pool == pool ? FILCHI_CANCEL : FILCHI_CLOSED;
+    uint32_t closed = filchi_worker_inside(pool) ? FILCHI_CANCEL : FILCHI_CLOSED;
     /* relaxed: from inside, a submit at the moment of a shutdown is as good as one before or after it; from
      * outside the shard's lock decides, which filch_pool_shutdown() takes after it has closed the pool. */
     return atomic_load_explicit(&pool->closing, memory_order_relaxed) & closed;
@@ -60,10 +59,18 @@ static filch_future *accept_inside(struct filchi_thread *thread, int *rc)
     return future;
 }
 
-/* Before anything is taken: a closed pool starts no thread, an open one has one. */
-static int check_outside(filch_pool *pool)
+/* Before anything is allocated: a closed pool starts no thread, an open one has one. How it goes in, or an error. */
+static int enter_outside(filch_pool *pool)
 {
-    return is_closed(pool) ? -ESHUTDOWN : filchi_handoff_ensure_thread(pool);
+    int rc = is_closed(pool) ? -ESHUTDOWN : filchi_handoff_ensure_thread(pool);
+    return rc ? rc : filchi_capacity_enter(pool);
+}
+
+/* A task that went in like that was not accepted after all. */
+static void leave_outside(filch_pool *pool, int entry)
+{
+    if (entry == FILCHI_ENTRY_PLACE)
+        filchi_capacity_leave(pool);
 }
 
 static filch_future *accept_outside(filch_pool *pool, int *rc)
@@ -82,8 +89,12 @@ static filch_future *accept_outside(filch_pool *pool, int *rc)
     return future;
 }
 
-static int publish(filch_pool *pool, struct filchi_thread *inside, filch_future *future)
+static int publish(filch_pool *pool, struct filchi_thread *inside, int entry, filch_future *future)
 {
+    if (entry == FILCHI_ENTRY_CALLER_RUNS) {
+        filchi_worker_run_as_guest(pool, future);
+        return 0;
+    }
     if (inside) {
         filchi_counter_add(&inside->worker->submitted, 1);
         int rc = filchi_deque_push(&inside->worker->deque, future);
@@ -110,24 +121,26 @@ int filch_submit_with(filch_pool *pool, filch_fn *fn, void *arg, const filch_tas
     struct filchi_thread *inside = filchi_worker_holder();
     if (inside && inside->pool != pool)
         inside = NULL;
-    if (!inside && (rc = check_outside(pool)))
-        return rc;
+    int entry = inside ? FILCHI_ENTRY_FREE : enter_outside(pool);
+    if (entry < 0)
+        return entry;
     char *long_name;
     rc = copy_long_name(chosen.name, &long_name);
-    if (rc)
-        return rc;
-    filch_future *future = inside ? accept_inside(inside, &rc) : accept_outside(pool, &rc);
+    filch_future *future = NULL;
+    if (!rc)
+        future = inside ? accept_inside(inside, &rc) : accept_outside(pool, &rc);
     if (!future) {
         filchi_os_free(long_name);
+        leave_outside(pool, entry);
         return rc;
     }
     filchi_future_init(future, fn, arg, out ? 1 : 0);
-    future->stop = hold_stop(pool, chosen.stop);
+    future->stop = hold_stop(pool, chosen.stop) | (entry == FILCHI_ENTRY_PLACE ? FILCHI_STOP_PLACE : 0);
     if (chosen.name || chosen.arg_dtor)
         filchi_future_init_cold(future, chosen.name ? own_name(future, chosen.name, long_name) : NULL,
                                 chosen.arg_dtor);
     filch_future *handle = future; /* a task nobody holds may be gone once it is published */
-    rc = publish(pool, inside, future);
+    rc = publish(pool, inside, entry, future);
     if (rc)
         filchi_future_abandon(future);
     else if (out)

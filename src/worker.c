@@ -280,19 +280,43 @@ static void run_claimed(struct filchi_thread *thread, filch_future *future, bool
 {
     if (filchi_stop_peek(filchi_future_stop(future)))
         filchi_future_complete_stopped(future);
+    else if (thread->guest) /* it has no worker whose averages could be told */
+        execute(thread, future);
     else
         execute_sampled(thread, future, outside);
+}
+
+/* Somebody without a worker has dealt with a task. */
+static void count_reaped(filch_pool *pool)
+{
+    /* release C2: pairs with acquire C2 in filchi_worker_unfinished(). */
+    atomic_fetch_add_explicit(&pool->reaped, 1, memory_order_release);
 }
 
 /* Deals with a queue entry. The worker after it may be another one than before. */
 static void run_entry(struct filchi_thread *thread, filch_future *future, bool outside)
 {
+    if (future->stop & FILCHI_STOP_PLACE)
+        filchi_capacity_leave(thread->pool);
     /* relaxed: a task that just started when shutdown asked to cancel is as good as one that started before. */
     if (atomic_load_explicit(&thread->pool->closing, memory_order_relaxed) & FILCHI_CANCEL)
         filchi_future_cancel_entry(future);
     else if (filchi_future_claim(future) == FILCHI_CLAIM_GOT)
         run_claimed(thread, future, outside);
     filchi_counter_add(&thread->worker->finished, 1);
+}
+
+void filchi_worker_run_as_guest(filch_pool *pool, filch_future *future)
+{
+    struct filchi_thread guest = { .pool = pool, .guest = true, .host = filchi_thread_here };
+    filchi_thread_here = &guest;
+    if (atomic_load_explicit(&pool->closing, memory_order_relaxed) & FILCHI_CANCEL) /* relaxed: as run_entry(). */
+        filchi_future_cancel_entry(future);
+    else if (filchi_future_claim(future) == FILCHI_CLAIM_GOT)
+        run_claimed(&guest, future, true);
+    filchi_thread_here = guest.host;
+    count_reaped(pool);
+    filchi_worker_check_drained(pool);
 }
 
 bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *future)
@@ -387,9 +411,10 @@ bool filchi_worker_check_drained(filch_pool *pool)
 
 static void reap_entry(filch_pool *pool, filch_future *future)
 {
+    if (future->stop & FILCHI_STOP_PLACE)
+        filchi_capacity_leave(pool);
     filchi_future_cancel_entry(future);
-    /* release C2: pairs with acquire C2 in filchi_worker_unfinished(). */
-    atomic_fetch_add_explicit(&pool->reaped, 1, memory_order_release);
+    count_reaped(pool);
 }
 
 void filchi_worker_reap(filch_pool *pool)

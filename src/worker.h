@@ -7,6 +7,7 @@
 #ifndef FILCHI_WORKER_H
 #define FILCHI_WORKER_H
 
+#include "capacity.h"
 #include "deque.h"
 #include "future.h"
 #include "idle.h"
@@ -72,6 +73,8 @@ enum filchi_place { FILCHI_NOWHERE, FILCHI_SPARE, FILCHI_RESUMABLE, FILCHI_BLOCK
 
 struct filchi_thread {
     filch_pool *pool;             /* constant */
+    bool guest;                   /* constant: none of the pool's, but it runs a task of it within a submit */
+    struct filchi_thread *host;   /* constant: a guest's, what the thread is else; NULL: no pool's */
     struct filchi_worker *worker; /* the holder; given under handoff's lock while it has none */
     struct filchi_frame *frame;   /* own: innermost task */
     bool searching;               /* own, or the giver: counted in the idle word */
@@ -165,6 +168,7 @@ struct filch_pool {
     pthread_mutex_t making;                         /* held by who makes workers */
     struct filchi_slab_home *home;                  /* constant */
     struct filchi_handoff handoff;
+    struct filchi_capacity capacity;
     /* Thieves that are not pool threads, and so outside of RCU: while there are any no array is freed. Under
      * the lock. */
     unsigned outside_thieves;
@@ -197,7 +201,7 @@ static inline unsigned filchi_pool_workers(const filch_pool *pool)
     return atomic_load_explicit(&pool->handoff.workers, memory_order_relaxed); /* relaxed: a number. */
 }
 
-/* The pool thread that is running, or NULL. */
+/* The pool thread that is running, or the guest; NULL outside of tasks and pools. */
 extern _Thread_local struct filchi_thread *filchi_thread_here;
 
 /* What a thread of the pool does. arg: its filchi_thread, holding a worker. */
@@ -207,11 +211,32 @@ void *filchi_worker_main(void *arg);
 static inline struct filchi_thread *filchi_worker_holder(void)
 {
     struct filchi_thread *thread = filchi_thread_here;
-    return thread && !thread->regions ? thread : NULL;
+    return thread && !thread->guest && !thread->regions ? thread : NULL;
+}
+
+/* The same thread without its guests: a pool's, or NULL. It is that which waits. */
+static inline struct filchi_thread *filchi_worker_host(struct filchi_thread *thread)
+{
+    while (thread && thread->guest)
+        thread = thread->host;
+    return thread;
+}
+
+/* Whether the calling thread is the pool's, or runs a task of it. */
+static inline bool filchi_worker_inside(const filch_pool *pool)
+{
+    const struct filchi_thread *thread = filchi_thread_here;
+    while (thread && thread->pool != pool)
+        thread = thread->host;
+    return thread != NULL;
 }
 
 /* T's own: claims a task of this pool that has not started and runs it here; false if it cannot be had. */
 bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *future);
+
+/* Who accepted it and published it nowhere: deals with it here, as a guest of the pool. Never touch the object
+ * again. */
+void filchi_worker_run_as_guest(filch_pool *pool, filch_future *future);
 
 /* Whether tasks run longer than a handoff costs, going by those that were timed. */
 bool filchi_worker_tasks_are_long(const struct filchi_thread *thread);

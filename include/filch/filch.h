@@ -74,6 +74,13 @@ typedef struct filch_guard filch_guard;         /* an interrupt guard */
 
 /* ---- Pool ------------------------------------------------------------------------------------------ */
 
+/* What a submit from outside of a pool's tasks does when as many wait to be started as the pool has capacity. */
+typedef enum filch_overflow {
+    FILCH_BLOCK,      /* waits for a place, in turn */
+    FILCH_REJECT,     /* fails with -ENOBUFS */
+    FILCH_CALLER_RUNS /* runs the task itself and then returns */
+} filch_overflow;
+
 typedef struct filch_pool_options {
     size_t size;                    /* sizeof(filch_pool_options) */
     const char *name;               /* prefix of the thread names, copied; default "filch" */
@@ -82,13 +89,15 @@ typedef struct filch_pool_options {
     bool no_spare_threads;          /* true: not one spare thread; waiting tasks run what they await in place */
     size_t stack_size;              /* of each thread, bytes, at least 64 KiB; 0: the system's default */
     filch_stop *stop;               /* parent of the pool's stop, or NULL; the pool takes its own reference */
+    size_t capacity;                /* most tasks submitted from outside that have not started; 0: no limit */
+    filch_overflow overflow;        /* what a submit from outside does beyond it */
     int (*worker_init)(void *arg);  /* run on each thread before its first task; NULL: none; see below */
     void (*worker_exit)(void *arg); /* run on each thread before it ends, unless worker_init failed; NULL: none */
     void *worker_arg;               /* of both */
 } filch_pool_options;
 
 /* clang-format off */
-#define FILCH_POOL_OPTIONS { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL, NULL, NULL, NULL }
+#define FILCH_POOL_OPTIONS { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL, 0, FILCH_BLOCK, NULL, NULL, NULL }
 /* clang-format on */
 
 /*
@@ -206,9 +215,15 @@ typedef struct filch_task_options {
  * Submits fn(arg). From a task of the same pool it becomes a sub task: run newest first, open to thieves. From
  * elsewhere tasks start in submission order (exactly so with one worker).
  * `out` may be NULL: then nobody holds the future, and it is freed when the task is final.
- * Context: any thread; does not wait. Ownership: the caller owns a reference *out.
- * Errors: -EINVAL, -ENOMEM, -ESHUTDOWN, -EAGAIN (the pool has no thread and none can be started). On error
- * nothing was submitted and arg_dtor is not called.
+ * A pool with a capacity does, from outside only, what its `overflow` says when no place is left; a place gets free
+ * when a task is taken from the queue. FILCH_BLOCK waits as filch_future_wait() does. With FILCH_CALLER_RUNS the
+ * calling thread becomes the pool's for that one task: `self` works, what it submits to the pool goes in without a
+ * limit, its waits and blocking regions are those of the thread, and the locks that the caller holds are held.
+ * Context: any thread; does not wait, but for FILCH_BLOCK, FILCH_CALLER_RUNS and, once, a thread's start.
+ * Ownership: the caller owns a reference *out.
+ * Errors: -EINVAL, -ENOMEM, -ESHUTDOWN, -EAGAIN (the pool has no thread and none can be started), -ENOBUFS
+ * (FILCH_REJECT), -ECANCELED or -EINTR (FILCH_BLOCK, as for waits). On error nothing was submitted and arg_dtor is not
+ * called.
  * Ordering: happens before fn runs.
  */
 FILCH_API int filch_submit(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out);
