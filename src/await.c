@@ -55,7 +55,7 @@ static void heed_stop(struct filchi_await *await)
 
 void filchi_await_begin(struct filchi_await *await, struct filchi_parker *parker, int64_t deadline, bool heed)
 {
-    struct filchi_thread *thread = filchi_thread_here;
+    struct filchi_thread *thread = filchi_worker_host(filchi_thread_here);
     *await = (struct filchi_await) { .thread = thread, .parker = parker, .deadline = deadline };
     atomic_init(&await->stop_left, 0);
     if (heed)
@@ -108,7 +108,11 @@ enum filchi_await_run filchi_await_run(struct filchi_await *await, filch_future 
         return FILCHI_AWAIT_NOTHING;
     if (!may_run_here(await, prefer_handoff))
         return FILCHI_AWAIT_LEFT;
-    if (!filchi_worker_run_awaited(thread, future))
+    struct filchi_thread *here = filchi_thread_here; /* perhaps a guest, whose task this is not */
+    filchi_thread_here = thread;
+    bool ran = filchi_worker_run_awaited(thread, future);
+    filchi_thread_here = here;
+    if (!ran)
         return FILCHI_AWAIT_NOTHING;
     await->poked = false;
     return FILCHI_AWAIT_RAN;
@@ -122,7 +126,11 @@ enum filchi_await_run filchi_await_run_member(struct filchi_await *await, const 
     if (!may_run_here(await, prefer_handoff))
         return FILCHI_AWAIT_LEFT;
     bool last_resort = is_last_resort(await);
-    if (!filchi_worker_run_member(await->thread, group, last_resort))
+    struct filchi_thread *here = filchi_thread_here; /* as above */
+    filchi_thread_here = await->thread;
+    bool ran = filchi_worker_run_member(await->thread, group, last_resort);
+    filchi_thread_here = here;
+    if (!ran)
         return last_resort ? FILCHI_AWAIT_NOTHING : FILCHI_AWAIT_LEFT;
     await->poked = false;
     return FILCHI_AWAIT_RAN;
@@ -178,10 +186,9 @@ int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled)
     int64_t until = await->blocked ? filchi_handoff_retry(await->thread, await->deadline) : await->deadline;
     if (rc == 0)
         filchi_parker_wait(await->parker, seen, until);
-    enum filchi_poke poke = await->blocked ? filchi_handoff_poked(await->thread) : FILCHI_POKE_NONE;
+    enum filchi_poke poke = await->blocked ? filchi_handoff_poked(await->thread, &await->due) : FILCHI_POKE_NONE;
     if (poke == FILCHI_POKE_NONE)
         return 0;
-    await->due++;
     if (poke == FILCHI_POKE_DEADLOCK)
         return -EDEADLK;
     await->blocked = false;
@@ -191,8 +198,8 @@ int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled)
 
 uint32_t filchi_await_end(struct filchi_await *await)
 {
-    if (await->blocked && filchi_handoff_unblock(await->thread))
-        await->due++;
+    if (await->blocked)
+        filchi_handoff_unblock(await->thread, &await->due);
     if (disarm(await))
         await->due++;
     if (await->regions) {
@@ -203,12 +210,13 @@ uint32_t filchi_await_end(struct filchi_await *await)
 }
 
 /* Whether the future is a task further down this thread's stack, which waits for us to return. */
-static bool below_us(const struct filchi_thread *thread, const filch_future *future)
+static bool below_us(const filch_future *future)
 {
-    const struct filchi_frame *frame = thread ? thread->frame : NULL;
-    while (frame && frame->task != future)
-        frame = frame->below;
-    return frame != NULL;
+    for (const struct filchi_thread *thread = filchi_thread_here; thread; thread = thread->host)
+        for (const struct filchi_frame *frame = thread->frame; frame; frame = frame->below)
+            if (frame->task == future)
+                return true;
+    return false;
 }
 
 static enum filchi_await_run run_awaited(struct filchi_await *await, filch_future *future, void *arg)
@@ -238,7 +246,7 @@ static int await_future(filch_future *future, int64_t deadline, bool heed, bool 
         if (run == FILCHI_AWAIT_RAN)
             continue;
         if (!registered) {
-            if (below_us(await.thread, future)) {
+            if (below_us(future)) {
                 rc = -EDEADLK;
                 break;
             }

@@ -121,6 +121,7 @@ static void fail_another(const struct look *look)
         return;
     thread->deadlocked = true;
     thread->pokable = thread->stalled = false;
+    thread->signals++;
     filchi_parker_signal(thread->sleeping_on); /* under the lock: before it looks, it cannot take its parker away */
 }
 

@@ -5,6 +5,7 @@
  * threads that run only what they show to others is read. It is written after the lock was dropped.
  */
 #include "handoff.h"
+#include "places.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -177,9 +178,10 @@ static void print_thread(struct text *text, const struct filchi_thread *thread)
 /* Notes in each worker who holds it. */
 static void note_holders(const filch_pool *pool)
 {
-    for (unsigned i = 0; i < pool->n_workers; i++) {
-        pool->workers[i].holder = NULL;
-        pool->workers[i].is_idle = false;
+    for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++) {
+        struct filchi_worker *worker = filchi_pool_worker(pool, i);
+        worker->holder = NULL;
+        worker->is_idle = false;
     }
     for (struct filchi_worker *worker = pool->handoff.idle; worker; worker = worker->next_idle)
         worker->is_idle = true;
@@ -190,7 +192,7 @@ static void note_holders(const filch_pool *pool)
 
 static void print_worker(struct text *text, const filch_pool *pool, unsigned index)
 {
-    const struct filchi_worker *worker = &pool->workers[index];
+    const struct filchi_worker *worker = filchi_pool_worker(pool, index);
     size_t queued = filchi_deque_count(&worker->deque);
     print(text, "worker %u: ", index);
     if (worker->holder) {
@@ -213,8 +215,9 @@ static void print_pool(struct text *text, const filch_pool *pool)
     print(text, "pool ");
     print_quoted(text, handoff->name);
     print(text, ": %u worker%s (%u idle), %u thread%s of at most %u, %" PRIu64 " thread start%s refused, %s\n",
-          pool->n_workers, pool->n_workers == 1 ? "" : "s", filchi_idle_workers(filchi_idle_load(&pool->idle)),
-          alive, alive == 1 ? "" : "s", handoff->cap, handoff->failed, handoff->failed == 1 ? "" : "s",
+          filchi_pool_workers(pool), filchi_pool_workers(pool) == 1 ? "" : "s",
+          filchi_idle_workers(filchi_idle_load(&pool->idle)), alive, alive == 1 ? "" : "s",
+          filchi_place_cap(handoff), handoff->failed, handoff->failed == 1 ? "" : "s",
           drained   ? "shut down"
           : closing ? "shutting down"
                     : "open");
@@ -225,7 +228,7 @@ static void print_all(struct text *text, filch_pool *pool)
     pthread_mutex_lock(&pool->handoff.lock);
     print_pool(text, pool);
     note_holders(pool);
-    for (unsigned i = 0; i < pool->n_workers; i++)
+    for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++)
         print_worker(text, pool, i);
     print(text, "tasks from outside: %s waiting\n", filchi_inject_empty(&pool->inject) ? "none" : "some");
     for (const struct filchi_thread *thread = pool->handoff.all; thread; thread = thread->next_thread)

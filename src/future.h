@@ -42,6 +42,8 @@ struct filchi_membership {
 
 /* Bits below the stop's pointer. */
 #define FILCHI_STOP_OWNED ((uintptr_t)1)
+#define FILCHI_STOP_PLACE ((uintptr_t)2) /* its queue entry holds a place: see capacity.h */
+#define FILCHI_STOP_FLAGS (FILCHI_STOP_OWNED | FILCHI_STOP_PLACE)
 
 struct filch_future {
     /* Line 0: all that most tasks touch. */
@@ -176,7 +178,7 @@ static inline void filchi_future_use_cold(filch_future *future)
 
 static inline filch_stop *filchi_future_stop(const filch_future *future)
 {
-    return (filch_stop *)(future->stop & ~FILCHI_STOP_OWNED);
+    return (filch_stop *)(future->stop & ~FILCHI_STOP_FLAGS);
 }
 
 #endif

@@ -51,8 +51,8 @@ static int run_endless_inside(filch_task *self, void *endless)
 static size_t tasks_in_memory(const filch_pool *pool)
 {
     size_t n = 0;
-    for (unsigned i = 0; i < pool->n_workers; i++)
-        n += pool->workers[i].slab.carved;
+    for (unsigned i = 0; i < filchi_pool_made(pool); i++)
+        n += filchi_pool_worker(pool, i)->slab.carved;
     for (int i = 0; i < FILCHI_SHARDS; i++)
         n += pool->shards[i].slab.carved;
     return n;
@@ -61,8 +61,8 @@ static size_t tasks_in_memory(const filch_pool *pool)
 static size_t deque_capacity(const filch_pool *pool)
 {
     size_t n = 0;
-    for (unsigned i = 0; i < pool->n_workers; i++)
-        n += (size_t)atomic_load(&pool->workers[i].deque.array)->mask + 1;
+    for (unsigned i = 0; i < filchi_pool_made(pool); i++)
+        n += (size_t)atomic_load(&filchi_pool_worker(pool, i)->deque.array)->mask + 1;
     return n;
 }
 

@@ -78,18 +78,30 @@ typedef struct filch_guard filch_guard;         /* an interrupt guard */
 
 /* ---- Pool ------------------------------------------------------------------------------------------ */
 
+/* What a submit from outside of a pool's tasks does when as many wait to be started as the pool has capacity. */
+typedef enum filch_overflow {
+    FILCH_BLOCK,      /* waits for a place, in turn */
+    FILCH_REJECT,     /* fails with -ENOBUFS */
+    FILCH_CALLER_RUNS /* runs the task itself and then returns */
+} filch_overflow;
+
 typedef struct filch_pool_options {
-    size_t size;            /* sizeof(filch_pool_options) */
-    const char *name;       /* prefix of the thread names, copied; default "filch" */
-    unsigned workers;       /* how many tasks run at once, at most 1024; 0: filch_default_workers() */
-    unsigned spare_threads; /* most threads beyond one a worker, for tasks that wait; 0: 256 */
-    bool no_spare_threads;  /* true: not one spare thread; waiting tasks run what they await in place */
-    size_t stack_size;      /* of each thread, bytes, at least 64 KiB; 0: the system's default */
-    filch_stop *stop;       /* parent of the pool's stop, or NULL; the pool takes its own reference */
+    size_t size;                    /* sizeof(filch_pool_options) */
+    const char *name;               /* prefix of the thread names, copied; default "filch" */
+    unsigned workers;               /* how many tasks run at once, at most 1024; 0: filch_default_workers() */
+    unsigned spare_threads;         /* most threads beyond one a worker, for tasks that wait; 0: 256 */
+    bool no_spare_threads;          /* true: not one spare thread; waiting tasks run what they await in place */
+    size_t stack_size;              /* of each thread, bytes, at least 64 KiB; 0: the system's default */
+    filch_stop *stop;               /* parent of the pool's stop, or NULL; the pool takes its own reference */
+    size_t capacity;                /* most tasks submitted from outside that have not started; 0: no limit */
+    filch_overflow overflow;        /* what a submit from outside does beyond it */
+    int (*worker_init)(void *arg);  /* run on each thread before its first task; NULL: none; see below */
+    void (*worker_exit)(void *arg); /* run on each thread before it ends, unless worker_init failed; NULL: none */
+    void *worker_arg;               /* of both */
 } filch_pool_options;
 
 /* clang-format off */
-#define FILCH_POOL_OPTIONS { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL }
+#define FILCH_POOL_OPTIONS { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL, 0, FILCH_BLOCK, NULL, NULL, NULL }
 /* clang-format on */
 
 /*
@@ -103,8 +115,14 @@ FILCH_API unsigned filch_default_workers(void);
  * Creates a pool. `options` may be NULL. No thread is started before the first submit. A pool's threads
  * block every asynchronous signal, use no CPU while there is nothing to do, and a task stays on the thread it
  * started on. In the child of a fork() the parent's pools must not be used; a new pool works.
- * Ownership: the caller owns *out; release it with filch_pool_destroy().
- * Errors: -EINVAL (an option out of range, size 0), -E2BIG (options from a newer header), -ENOMEM.
+ * With a worker_init the threads of all workers are started and initialised here instead. It returns 0, or a
+ * negative code that becomes this function's; then every thread has ended, those that were initialised by way of
+ * worker_exit. On a thread that is started later, for a task that waits, a failure counts as a thread that the
+ * system refused (threads_failed): the work goes to other threads, and after a second a start is tried again. The
+ * hooks run outside of tasks; they may not wait for the pool's tasks or for its shutdown.
+ * Ownership: the caller owns *out; release it with filch_pool_destroy(), which returns after the last worker_exit.
+ * Errors: -EINVAL (an option out of range, size 0), -E2BIG (options from a newer header), -ENOMEM, what
+ * worker_init returned (-EINVAL for a positive code), -EAGAIN (no thread for it).
  */
 FILCH_API int filch_pool_create(filch_pool **out, const filch_pool_options *options);
 
@@ -140,11 +158,20 @@ FILCH_API int filch_pool_destroy(filch_pool *pool);
  */
 FILCH_API filch_stop *filch_pool_stop(filch_pool *pool);
 
-FILCH_API unsigned filch_pool_workers(const filch_pool *pool); /* as created */
+FILCH_API unsigned filch_pool_workers(const filch_pool *pool); /* as created, or as resized last */
+
+/*
+ * Changes how many tasks run at once, 1 to 1024. More: work that waits is begun at once. Fewer: running tasks are
+ * not disturbed; the first that end, or wait, are not followed by others until no more than `workers` run. The
+ * cap on threads moves along; threads that are too many leave after 10 s without work.
+ * Context: any thread or task, at any time; does not wait.
+ * Errors: -EINVAL (out of range), -ESHUTDOWN, -ENOMEM; then the number is as before.
+ */
+FILCH_API int filch_pool_resize(filch_pool *pool, unsigned workers);
 
 typedef struct filch_pool_stats {
     size_t size;             /* sizeof(filch_pool_stats), set by the caller */
-    unsigned workers;        /* as created */
+    unsigned workers;        /* as created, or as resized last */
     unsigned threads;        /* OS threads alive now */
     unsigned threads_peak;   /* most ever alive at once */
     unsigned idle;           /* workers that no thread holds now */
@@ -243,9 +270,15 @@ typedef struct filch_task_options {
  * Submits fn(arg). From a task of the same pool it becomes a sub task: run newest first, open to thieves. From
  * elsewhere tasks start in submission order (exactly so with one worker).
  * `out` may be NULL: then nobody holds the future, and it is freed when the task is final.
- * Context: any thread; does not wait. Ownership: the caller owns a reference *out.
- * Errors: -EINVAL, -ENOMEM, -ESHUTDOWN, -EAGAIN (the pool has no thread and none can be started). On error
- * nothing was submitted and arg_dtor is not called.
+ * A pool with a capacity does, from outside only, what its `overflow` says when no place is left; a place gets free
+ * when a task is taken from the queue. FILCH_BLOCK waits as filch_future_wait() does. With FILCH_CALLER_RUNS the
+ * calling thread becomes the pool's for that one task: `self` works, what it submits to the pool goes in without a
+ * limit, its waits and blocking regions are those of the thread, and the locks that the caller holds are held.
+ * Context: any thread; does not wait, but for FILCH_BLOCK, FILCH_CALLER_RUNS and, once, a thread's start.
+ * Ownership: the caller owns a reference *out.
+ * Errors: -EINVAL, -ENOMEM, -ESHUTDOWN, -EAGAIN (the pool has no thread and none can be started), -ENOBUFS
+ * (FILCH_REJECT), -ECANCELED or -EINTR (FILCH_BLOCK, as for waits). On error nothing was submitted and arg_dtor is not
+ * called.
  * Ordering: happens before fn runs.
  */
 FILCH_API int filch_submit(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out);
