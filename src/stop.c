@@ -93,10 +93,16 @@ static bool request(filch_stop *stop, uintptr_t reason)
     return first;
 }
 
+bool filchi_stop_add(filch_stop *stop, struct filchi_waiter *waiter)
+{
+    waiter->previous = NULL;
+    return filchi_waitlist_add(&stop->waiters, waiter);
+}
+
 bool filchi_stop_remove(filch_stop *stop, struct filchi_waiter *waiter)
 {
     bool served = false;
-    bool removed = filchi_waitlist_remove_or_serve(&stop->waiters, waiter, &served);
+    bool removed = filchi_waitlist_remove_linked(&stop->waiters, waiter, &served);
     if (served)
         raise_children(stop);
     return removed;
@@ -130,7 +136,7 @@ int filch_stop_create(filch_stop **out, filch_stop *parent)
         stop->in_parent.serve = serve_child;
         stop->in_parent.owner = stop;
         stop->attached = true;
-        if (!filchi_waitlist_add(&parent->waiters, &stop->in_parent)) {
+        if (!filchi_stop_add(parent, &stop->in_parent)) {
             stop->attached = false;
             inherit(stop);
             raise_one(stop);
@@ -244,7 +250,7 @@ int filch_stop_fd(filch_stop *stop, int *out)
             fd = created;
             stop->in_fd.serve = serve_fd;
             stop->in_fd.owner = stop;
-            if (!filchi_waitlist_add(&stop->waiters, &stop->in_fd))
+            if (!filchi_stop_add(stop, &stop->in_fd))
                 filchi_os_event_signal(fd);
         }
     }

@@ -30,7 +30,9 @@ struct filch_stop {
 /* Without a reference left: frees it, and drops the parent. */
 void filchi_stop_dispose(filch_stop *stop);
 
-/* As filchi_waitlist_remove() for a waiter of the stop; what a request left to us is done here. */
+/* As filchi_waitlist_add() and _remove() for a waiter of the stop; what a request left to us is done here. Tasks
+ * that wait for their time may be many: leaving takes constant time. */
+bool filchi_stop_add(filch_stop *stop, struct filchi_waiter *waiter);
 bool filchi_stop_remove(filch_stop *stop, struct filchi_waiter *waiter);
 
 /* Polling: one relaxed load. */
