@@ -234,7 +234,6 @@ bool filch_future_cancel(filch_future *future)
 
 void filchi_future_wait(filch_future *future)
 {
-    drop_result(future);
     future->value.result = NULL;
     /* relaxed: the runner's own. */
     filch_error_unref(atomic_exchange_explicit(&future->error, NULL, memory_order_relaxed));
@@ -361,6 +360,7 @@ const filch_error *filch_future_error(filch_future *future)
 
 const filch_error *filchi_future_attempt_error(filch_future *future, int code)
 {
+    drop_result(future); /* its place is the code's */
     future->value.code = code;
     return error_of(future, FILCH_FAILED);
 }
