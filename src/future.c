@@ -147,6 +147,16 @@ enum filchi_claim filchi_future_claim_in_place(filch_future *future)
     return FILCHI_CLAIM_STALE;
 }
 
+/* Who made it final: `old` is the word before. The last touch, but for holders. */
+static void tell(filch_future *future, struct filchi_group *group, uintptr_t old, filch_state to)
+{
+    filchi_waitlist_serve(old);
+    if (old & FILCHI_WORD_ORPHAN)
+        destroy(future);
+    if (group)
+        group->left(group, to);
+}
+
 /* Ends a task that the caller has claimed, or cancels one that has not started. False: `from` is not its state. */
 static bool finish(filch_future *future, filch_state from, filch_state to)
 {
@@ -154,11 +164,7 @@ static bool finish(filch_future *future, filch_state from, filch_state to)
     uintptr_t old;
     if (!filchi_waitlist_move(&future->waiters, from, to, &old))
         return false;
-    filchi_waitlist_serve(old);
-    if (old & FILCHI_WORD_ORPHAN)
-        destroy(future);
-    if (group)
-        group->left(group, to);
+    tell(future, group, old, to);
     return true;
 }
 
@@ -204,18 +210,29 @@ void filchi_future_complete_stopped(filch_future *future)
 }
 
 /* One try at a task that has not started. */
-static bool cancel_from(filch_future *future, filch_state state)
+static bool cancel_pending(filch_future *future)
 {
-    filch_future_ref(future); /* for the entry, which turns stale, or the timer thread's hold */
+    filch_future_ref(future); /* for the entry, which turns stale */
     filch_stop *stop = owned_stop(future);
-    if (!finish(future, state, FILCH_CANCELLED)) {
+    if (!finish(future, FILCH_PENDING, FILCH_CANCELLED)) {
         filch_future_unref(future);
         return false;
     }
-    if (state == FILCH_RETRY_WAIT)
-        filchi_plan_cancelled(future->plan); /* which drops the stop, when it has left its list */
-    else
-        filch_stop_unref(stop); /* ours now: nobody will run it */
+    filch_stop_unref(stop); /* ours now: nobody will run it */
+    return true;
+}
+
+/* One try at a task that waits for its time. The timer thread drops the stop, when it has left its list. */
+static bool cancel_waiting(filch_future *future)
+{
+    uintptr_t old;
+    filch_future_ref(future); /* for the timer thread's hold */
+    if (!filchi_waitlist_move(&future->waiters, FILCH_RETRY_WAIT, FILCH_CANCELLED, &old)) {
+        filch_future_unref(future);
+        return false;
+    }
+    filchi_plan_cancelled(future->plan); /* first: a callback may wait for the pool's end */
+    tell(future, filchi_future_group(future), old, FILCH_CANCELLED);
     return true;
 }
 
@@ -225,7 +242,7 @@ bool filch_future_cancel(filch_future *future)
         filch_state state = filchi_future_state(future);
         if (state != FILCH_PENDING && state != FILCH_RETRY_WAIT)
             return state == FILCH_CANCELLED;
-        if (cancel_from(future, state))
+        if (state == FILCH_PENDING ? cancel_pending(future) : cancel_waiting(future))
             return true;
     }
 }

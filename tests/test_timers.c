@@ -56,3 +56,21 @@ Test(timers, messages_without_end_do_not_hold_up_an_armed_timer)
     filch_future_unref(armed);
     cr_assert_eq(filch_pool_destroy(flood.pool), 0);
 }
+
+/* ---- Cancelling ---- */
+
+static void shut_down_from_callback(filch_future *future, void *pool)
+{
+    must(filch_future_state(future) == FILCH_CANCELLED);
+    must(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_SECONDS(10), NULL) == 0);
+}
+
+Test(timers, a_callback_of_a_cancel_may_wait_for_the_pools_end)
+{
+    filch_pool *pool = pool_of(1);
+    filch_future *future = submit_after(pool, NEVER_DUE, do_nothing, NULL);
+    cr_assert_eq(filch_future_on_done(future, shut_down_from_callback, pool), 0);
+    cr_assert(filch_future_cancel(future));
+    filch_future_unref(future);
+    cr_assert_eq(filch_pool_destroy(pool), 0);
+}
