@@ -331,10 +331,8 @@ void *filch_future_arg(const filch_future *future)
     return future->arg;
 }
 
-static filch_error *make_stopped_error(const filch_future *future, const char *name)
+static filch_error *make_stopped_error(const filch_future *future, const char *name, const filch_error *last)
 {
-    const struct filchi_plan *plan = filchi_future_plan(future);
-    const filch_error *last = plan ? filchi_plan_last_error(plan) : NULL;
     char reason[96];
     filchi_os_error_text((int)future->value.code, reason, sizeof reason);
     if (future->value.code == -ECANCELED)
@@ -342,13 +340,24 @@ static filch_error *make_stopped_error(const filch_future *future, const char *n
     return filchi_error_makef(name, last, -ECANCELED, "stopped: %s", reason);
 }
 
+static filch_error *make_cancelled_error(const filch_future *future, const char *name, const filch_error *last)
+{
+    unsigned attempts = filch_future_attempts(future);
+    if (attempts)
+        return filchi_error_makef(name, last, -ECANCELED, "cancelled after %u attempt%s", attempts,
+                                  attempts == 1 ? "" : "s");
+    return filchi_error_makef(name, NULL, -ECANCELED, "cancelled before it started");
+}
+
 static filch_error *make_error(const filch_future *future, filch_state state)
 {
     const char *name = filch_future_name(future);
+    const struct filchi_plan *plan = filchi_future_plan(future);
+    const filch_error *last = plan ? filchi_plan_last_error(plan) : NULL;
     if (state == FILCH_CANCELLED)
-        return filchi_error_makef(name, NULL, -ECANCELED, "cancelled before it started");
+        return make_cancelled_error(future, name, last);
     if (state == FILCH_STOPPED)
-        return make_stopped_error(future, name);
+        return make_stopped_error(future, name, last);
     return filchi_error_makef(name, NULL, (int)future->value.code, "the task failed");
 }
 

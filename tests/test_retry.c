@@ -30,6 +30,11 @@ static filch_future *submit_retried(filch_pool *pool, filch_fn *fn, void *arg, c
     return future;
 }
 
+static void until_retry_wait(const filch_future *future)
+{
+    UNTIL(filch_future_state(future) == FILCH_RETRY_WAIT);
+}
+
 /* ---- Results of attempts ---- */
 
 static _Atomic int results_dropped;
@@ -65,5 +70,26 @@ Test(retry, the_result_of_an_attempt_that_failed_is_dropped_once)
     cr_assert_eq(results_dropped, 6);
     filch_future_unref(future);
     cr_assert_eq(results_dropped, 6);
+    cr_assert_eq(filch_pool_destroy(pool), 0);
+}
+
+/* ---- Errors ---- */
+
+Test(retry, cancelled_between_attempts_the_error_says_so_and_why_it_was_to_be_tried_again)
+{
+    filch_pool *pool = pool_of(1);
+    filch_retry_options retry = retry_of(3, NEVER_DUE);
+    filch_future *future = submit_retried(pool, fail_with_io, NULL, &retry);
+    until_retry_wait(future);
+    cr_assert_null(filch_future_error(future));
+    cr_assert(filch_future_cancel(future));
+    const filch_error *error = filch_future_error(future);
+    cr_assert_eq(filch_error_code(error), -ECANCELED);
+    cr_assert_str_eq(filch_error_task(error), "retried");
+    cr_assert(strstr(filch_error_message(error), "1 attempt"));
+    cr_assert_eq(filch_error_code(filch_error_cause(error)), -EIO);
+    cr_assert_str_eq(filch_error_message(filch_error_cause(error)), "the disk is gone");
+    cr_assert_eq(filch_future_result(future, 0, NULL), -ECANCELED);
+    filch_future_unref(future);
     cr_assert_eq(filch_pool_destroy(pool), 0);
 }
