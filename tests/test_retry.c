@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Tasks that are tried again: how often, when, what they and others see of it, and what ends their wait. */
 #include "os.h"
+#include "retry.h"
 #include "support.h"
 #include "worker.h"
 
+#include <limits.h>
 #include <math.h>
 #include <signal.h>
 
@@ -92,4 +94,73 @@ Test(retry, cancelled_between_attempts_the_error_says_so_and_why_it_was_to_be_tr
     cr_assert_eq(filch_future_result(future, 0, NULL), -ECANCELED);
     filch_future_unref(future);
     cr_assert_eq(filch_pool_destroy(pool), 0);
+}
+
+/* ---- Intervals ---- */
+
+static int64_t interval_after(unsigned attempt, filch_retry_options retry)
+{
+    struct filchi_plan plan = { .has_retry = true, .retry = retry };
+    atomic_init(&plan.attempt, attempt);
+    return filchi_retry_interval(&plan);
+}
+
+Test(retry, intervals_grow_by_the_backoff_up_to_the_cap)
+{
+    filch_retry_options retry = retry_of(9, 1000);
+    cr_assert_eq(interval_after(1, retry), 1000);
+    cr_assert_eq(interval_after(8, retry), 1000, "constant without backoff");
+    retry.backoff = 2.0;
+    cr_assert_eq(interval_after(1, retry), 1000);
+    cr_assert_eq(interval_after(2, retry), 2000);
+    cr_assert_eq(interval_after(5, retry), 16000);
+    retry.max_interval_ns = 5000;
+    cr_assert_eq(interval_after(3, retry), 4000);
+    cr_assert_eq(interval_after(4, retry), 5000);
+    cr_assert_eq(interval_after(4000000000u, retry), 5000);
+    retry.max_interval_ns = 10;
+    cr_assert_eq(interval_after(1, retry), 10, "the first one too");
+}
+
+Test(retry, intervals_never_overflow)
+{
+    filch_retry_options retry = retry_of(UINT_MAX, INT64_MAX);
+    for (unsigned attempt = 1; attempt < 4000000000u; attempt = attempt * 2 + 1) {
+        retry.backoff = 1e9;
+        retry.jitter = 1.0;
+        cr_assert(interval_after(attempt, retry) >= 0);
+        cr_assert(interval_after(attempt, retry) <= INT64_MAX / 4);
+        retry.max_interval_ns = INT64_MAX;
+        cr_assert(interval_after(attempt, retry) >= 0);
+    }
+}
+
+Test(retry, no_interval_stays_none_however_many_attempts_there_were)
+{
+    filch_retry_options retry = retry_of(UINT_MAX, 0);
+    retry.backoff = 3.0;
+    int64_t begun = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    for (unsigned i = 0; i < 1000; i++)
+        cr_assert_eq(interval_after(4000000000u - i, retry), 0);
+    cr_assert_lt(clock_ns(CLOCK_THREAD_CPUTIME_ID) - begun, FILCH_SECONDS(1)); /* multiplying each time: an hour */
+}
+
+Test(retry, jitter_draws_evenly_from_around_the_interval_and_never_beyond_the_cap)
+{
+    enum { DRAWS = 4000 };
+    filch_retry_options retry = retry_of(9, 1000000);
+    retry.jitter = 0.25;
+    int64_t least = INT64_MAX, most = 0, sum = 0;
+    for (int i = 0; i < DRAWS; i++) {
+        int64_t interval = interval_after(1, retry);
+        least = interval < least ? interval : least;
+        most = interval > most ? interval : most;
+        sum += interval;
+    }
+    cr_assert(least >= 750000 && least < 770000);
+    cr_assert(most <= 1250000 && most > 1230000);
+    cr_assert(sum / DRAWS > 985000 && sum / DRAWS < 1015000);
+    retry.max_interval_ns = 1000000;
+    for (int i = 0; i < 100; i++)
+        cr_assert(interval_after(1, retry) <= 1000000);
 }
