@@ -304,8 +304,11 @@ void filchi_future_let_go(filch_future *future)
 filch_state filch_future_state(const filch_future *future)
 {
     filch_state state = filchi_future_state(future);
-    bool delayed = state == FILCH_RETRY_WAIT && filchi_plan_attempt(future->plan) == 0;
-    return delayed ? FILCH_PENDING : state;
+    if (state != FILCH_RETRY_WAIT)
+        return state;
+    if (filchi_plan_attempt(future->plan) == 0)
+        return FILCH_PENDING;           /* it waits for its first */
+    return filchi_future_state(future); /* by Y5 not that of before the first, should it have begun meanwhile */
 }
 
 bool filch_future_done(const filch_future *future)
