@@ -163,8 +163,7 @@ static void detach(filch_stop *stop)
         filchi_os_yield();
 }
 
-/* Frees it; returns the parent, a reference to drop. */
-static filch_stop *dispose(filch_stop *stop)
+filch_stop *filchi_stop_dispose(filch_stop *stop)
 {
     detach(stop);
     uintptr_t reason =
@@ -179,22 +178,13 @@ static filch_stop *dispose(filch_stop *stop)
     return parent;
 }
 
-void filchi_stop_dispose(filch_stop *stop)
-{
-    filch_stop_unref(dispose(stop));
-}
-
 void filch_stop_unref(filch_stop *stop)
 {
     while (stop) {
         /* acq_rel Q3: pairs with itself; the last one sees that all others are done with it. */
         if (atomic_fetch_sub_explicit(&stop->refs, 1, memory_order_acq_rel) != 1)
             return;
-        if (stop->release) {
-            stop->release(stop);
-            return;
-        }
-        stop = dispose(stop);
+        stop = stop->release ? stop->release(stop) : filchi_stop_dispose(stop); /* in a loop: chains may be long */
     }
 }
 

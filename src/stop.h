@@ -24,11 +24,12 @@ struct filch_stop {
     struct filchi_waiter in_fd;     /* registered with ourselves once fd is there */
     bool attached;                  /* constant */
     struct deadline *deadline;      /* constant; NULL: none */
-    void (*release)(filch_stop *);  /* constant: who disposes of it in the end; NULL: nobody else */
+    /* Constant: who disposes of it in the end; NULL: nobody else. Returns a reference to drop, or NULL. */
+    filch_stop *(*release)(filch_stop *);
 };
 
-/* Without a reference left: frees it, and drops the parent. */
-void filchi_stop_dispose(filch_stop *stop);
+/* Without a reference left: frees it; returns the parent, a reference to drop, or NULL. */
+filch_stop *filchi_stop_dispose(filch_stop *stop);
 
 /* As filchi_waitlist_add() and _remove() for a waiter of the stop; what a request left to us is done here. Tasks
  * that wait for their time may be many: leaving takes constant time. */
