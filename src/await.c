@@ -172,7 +172,7 @@ int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled)
     if (await->stop && !await->armed) {
         await->stop_waiter.serve = serve_stop;
         await->stop_waiter.owner = await;
-        await->armed = filchi_waitlist_add(&await->stop->waiters, &await->stop_waiter);
+        await->armed = filchi_stop_add(await->stop, &await->stop_waiter);
     }
     if (await->stop && filchi_stop_peek(await->stop))
         return await->stop_rc;

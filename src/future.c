@@ -147,6 +147,16 @@ enum filchi_claim filchi_future_claim_in_place(filch_future *future)
     return FILCHI_CLAIM_STALE;
 }
 
+/* Who made it final: `old` is the word before. The last touch, but for holders. */
+static void tell(filch_future *future, struct filchi_group *group, uintptr_t old, filch_state to)
+{
+    filchi_waitlist_serve(old);
+    if (old & FILCHI_WORD_ORPHAN)
+        destroy(future);
+    if (group)
+        group->left(group, to);
+}
+
 /* Ends a task that the caller has claimed, or cancels one that has not started. False: `from` is not its state. */
 static bool finish(filch_future *future, filch_state from, filch_state to)
 {
@@ -154,11 +164,7 @@ static bool finish(filch_future *future, filch_state from, filch_state to)
     uintptr_t old;
     if (!filchi_waitlist_move(&future->waiters, from, to, &old))
         return false;
-    filchi_waitlist_serve(old);
-    if (old & FILCHI_WORD_ORPHAN)
-        destroy(future);
-    if (group)
-        group->left(group, to);
+    tell(future, group, old, to);
     return true;
 }
 
@@ -204,18 +210,29 @@ void filchi_future_complete_stopped(filch_future *future)
 }
 
 /* One try at a task that has not started. */
-static bool cancel_from(filch_future *future, filch_state state)
+static bool cancel_pending(filch_future *future)
 {
-    filch_future_ref(future); /* for the entry, which turns stale, or the timer thread's hold */
+    filch_future_ref(future); /* for the entry, which turns stale */
     filch_stop *stop = owned_stop(future);
-    if (!finish(future, state, FILCH_CANCELLED)) {
+    if (!finish(future, FILCH_PENDING, FILCH_CANCELLED)) {
         filch_future_unref(future);
         return false;
     }
-    if (state == FILCH_RETRY_WAIT)
-        filchi_plan_cancelled(future->plan); /* which drops the stop, when it has left its list */
-    else
-        filch_stop_unref(stop); /* ours now: nobody will run it */
+    filch_stop_unref(stop); /* ours now: nobody will run it */
+    return true;
+}
+
+/* One try at a task that waits for its time. The timer thread drops the stop, when it has left its list. */
+static bool cancel_waiting(filch_future *future)
+{
+    uintptr_t old;
+    filch_future_ref(future); /* for the timer thread's hold */
+    if (!filchi_waitlist_move(&future->waiters, FILCH_RETRY_WAIT, FILCH_CANCELLED, &old)) {
+        filch_future_unref(future);
+        return false;
+    }
+    filchi_plan_cancelled(future->plan); /* first: a callback may wait for the pool's end */
+    tell(future, filchi_future_group(future), old, FILCH_CANCELLED);
     return true;
 }
 
@@ -225,7 +242,7 @@ bool filch_future_cancel(filch_future *future)
         filch_state state = filchi_future_state(future);
         if (state != FILCH_PENDING && state != FILCH_RETRY_WAIT)
             return state == FILCH_CANCELLED;
-        if (cancel_from(future, state))
+        if (state == FILCH_PENDING ? cancel_pending(future) : cancel_waiting(future))
             return true;
     }
 }
@@ -234,7 +251,6 @@ bool filch_future_cancel(filch_future *future)
 
 void filchi_future_wait(filch_future *future)
 {
-    drop_result(future);
     future->value.result = NULL;
     /* relaxed: the runner's own. */
     filch_error_unref(atomic_exchange_explicit(&future->error, NULL, memory_order_relaxed));
@@ -290,8 +306,11 @@ void filchi_future_let_go(filch_future *future)
 filch_state filch_future_state(const filch_future *future)
 {
     filch_state state = filchi_future_state(future);
-    bool delayed = state == FILCH_RETRY_WAIT && filchi_plan_attempt(future->plan) == 0;
-    return delayed ? FILCH_PENDING : state;
+    if (state != FILCH_RETRY_WAIT)
+        return state;
+    if (filchi_plan_attempt(future->plan) == 0)
+        return FILCH_PENDING;           /* it waits for its first */
+    return filchi_future_state(future); /* by Y5 not that of before the first, should it have begun meanwhile */
 }
 
 bool filch_future_done(const filch_future *future)
@@ -317,10 +336,8 @@ void *filch_future_arg(const filch_future *future)
     return future->arg;
 }
 
-static filch_error *make_stopped_error(const filch_future *future, const char *name)
+static filch_error *make_stopped_error(const filch_future *future, const char *name, const filch_error *last)
 {
-    const struct filchi_plan *plan = filchi_future_plan(future);
-    const filch_error *last = plan ? filchi_plan_last_error(plan) : NULL;
     char reason[96];
     filchi_os_error_text((int)future->value.code, reason, sizeof reason);
     if (future->value.code == -ECANCELED)
@@ -328,13 +345,24 @@ static filch_error *make_stopped_error(const filch_future *future, const char *n
     return filchi_error_makef(name, last, -ECANCELED, "stopped: %s", reason);
 }
 
+static filch_error *make_cancelled_error(const filch_future *future, const char *name, const filch_error *last)
+{
+    unsigned attempts = filch_future_attempts(future);
+    if (attempts)
+        return filchi_error_makef(name, last, -ECANCELED, "cancelled after %u attempt%s", attempts,
+                                  attempts == 1 ? "" : "s");
+    return filchi_error_makef(name, NULL, -ECANCELED, "cancelled before it started");
+}
+
 static filch_error *make_error(const filch_future *future, filch_state state)
 {
     const char *name = filch_future_name(future);
+    const struct filchi_plan *plan = filchi_future_plan(future);
+    const filch_error *last = plan ? filchi_plan_last_error(plan) : NULL;
     if (state == FILCH_CANCELLED)
-        return filchi_error_makef(name, NULL, -ECANCELED, "cancelled before it started");
+        return make_cancelled_error(future, name, last);
     if (state == FILCH_STOPPED)
-        return make_stopped_error(future, name);
+        return make_stopped_error(future, name, last);
     return filchi_error_makef(name, NULL, (int)future->value.code, "the task failed");
 }
 
@@ -363,6 +391,7 @@ const filch_error *filch_future_error(filch_future *future)
 
 const filch_error *filchi_future_attempt_error(filch_future *future, int code)
 {
+    drop_result(future); /* its place is the code's */
     future->value.code = code;
     return error_of(future, FILCH_FAILED);
 }

@@ -138,7 +138,7 @@ void filchi_future_complete(filch_future *future, int rc);
 /* The runner, instead of running it: its stop is requested. */
 void filchi_future_complete_stopped(filch_future *future);
 
-/* The runner, after an attempt that failed: RUNNING -> RETRY_WAIT. Its error and result are dropped. */
+/* The runner, after filchi_future_attempt_error(): RUNNING -> RETRY_WAIT. The error is dropped. */
 void filchi_future_wait(filch_future *future);
 /* The timer thread, for one that waits. False: it was cancelled meanwhile, and may be touched until the
  * canceller's message has come. */
@@ -150,7 +150,7 @@ void filchi_future_let_go(filch_future *future);
 /* The timer thread, whose queue has no room for what it has just made ready: true if it waits again. */
 bool filchi_future_take_back(filch_future *future);
 
-/* Who runs it: the error of its attempt, made if the task attached none. Borrowed. */
+/* Who runs it: the error of its attempt, made if the task attached none. Borrowed. Its result is dropped. */
 const filch_error *filchi_future_attempt_error(filch_future *future, int code);
 
 /* The future whose link is in the inject queue, or was. */

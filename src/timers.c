@@ -8,6 +8,9 @@
 #include <errno.h>
 #include <stdio.h>
 
+/* Messages handled between two looks at the clock. */
+#define MESSAGES 64
+
 _Thread_local struct filchi_timers *filchi_timers_here;
 
 /* ---- The heap: Fredman, Sedgewick, Sleator, Tarjan, "The pairing heap", Algorithmica 1986 ---- */
@@ -93,15 +96,15 @@ struct filchi_timer *filchi_timers_first(const struct filchi_timers *timers)
 
 /* ---- The thread ---- */
 
-/* Whether any message came. One that is half pushed is waited for. */
+/* Whether more messages may have come: not all are handled in one go, lest timers starve. One that is half pushed is
+ * waited for. */
 static bool handle_messages(struct filchi_timers *timers)
 {
-    bool any = false;
-    for (unsigned spins = 0;;) {
+    for (unsigned spins = 0, left = MESSAGES; left > 0;) {
         struct filchi_mpsc_node *node;
         switch (filchi_mpsc_pop(&timers->messages, &node)) {
         case FILCHI_MPSC_EMPTY:
-            return any;
+            return false;
         case FILCHI_MPSC_BUSY:
             filchi_os_relax(spins++);
             continue;
@@ -111,8 +114,9 @@ static bool handle_messages(struct filchi_timers *timers)
         }
         struct filchi_message *message = (struct filchi_message *)(void *)node;
         message->handle(timers, message);
-        any = true;
+        left--;
     }
+    return true;
 }
 
 static void fire_due(struct filchi_timers *timers)
@@ -144,11 +148,12 @@ static void *timers_main(void *arg)
     filchi_timers_here = timers;
     for (;;) {
         uint32_t seen = filchi_parker_count(&timers->parker);
-        if (handle_messages(timers))
-            continue;
+        bool more = handle_messages(timers);
         if (timers->ending)
             break;
         fire_due(timers);
+        if (more)
+            continue;
         if (timers->due.retired && filchi_deque_empty(&timers->due) && filchi_rcu_synchronize())
             filchi_deque_reclaim(&timers->due);
         sleep_until_due(timers, seen);
