@@ -3,6 +3,7 @@
 #include "future.h"
 
 #include "error.h"
+#include "origin.h"
 #include "os.h"
 #include "plan.h"
 
@@ -81,9 +82,26 @@ void filchi_future_abandon(filch_future *future)
     free_object(future);
 }
 
+/* Whether it failed and nobody knows. */
+static bool is_unobserved(const filch_future *future)
+{
+    /* relaxed, both: nobody else is left. */
+    return filchi_waitlist_peek(&future->waiters) == FILCH_FAILED &&
+           !(atomic_load_explicit(&future->cold, memory_order_relaxed) & FILCHI_COLD_LOOKED);
+}
+
+static void report_unobserved(filch_future *future)
+{
+    const struct filchi_origin *origin = filchi_origin_of(future);
+    if (origin->on_unobserved)
+        origin->on_unobserved(filch_future_error(future), origin->unobserved_arg);
+}
+
 /* Final and nobody holds it. */
 static void destroy(filch_future *future)
 {
+    if (is_unobserved(future))
+        report_unobserved(future);
     if (atomic_load_explicit(&future->cold, memory_order_relaxed)) { /* relaxed: nobody else is left. */
         if (future->result_dtor)
             future->result_dtor(future->value.result);
@@ -290,6 +308,8 @@ void filchi_future_let_go(filch_future *future)
 filch_state filch_future_state(const filch_future *future)
 {
     filch_state state = filchi_future_state(future);
+    if (state == FILCH_FAILED)
+        filchi_future_look((filch_future *)(uintptr_t)future); /* that somebody looked does not change it */
     bool delayed = state == FILCH_RETRY_WAIT && filchi_plan_attempt(future->plan) == 0;
     return delayed ? FILCH_PENDING : state;
 }
@@ -346,7 +366,7 @@ static const filch_error *error_of(filch_future *future, filch_state state)
     if (error)
         return error;
     filch_error *made = make_error(future, state);
-    filchi_future_use_cold(future);
+    filchi_future_mark(future, FILCHI_COLD_LINE);
     /* release F2, acquire F2: pairs with itself; publishes the error, or sees that of who came first. */
     if (atomic_compare_exchange_strong_explicit(&future->error, &error, made, memory_order_acq_rel,
                                                 memory_order_acquire))
@@ -358,6 +378,8 @@ static const filch_error *error_of(filch_future *future, filch_state state)
 const filch_error *filch_future_error(filch_future *future)
 {
     filch_state state = filchi_future_state(future);
+    if (state == FILCH_FAILED)
+        filchi_future_look(future);
     return state < FILCH_FAILED ? NULL : error_of(future, state);
 }
 

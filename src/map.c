@@ -56,13 +56,20 @@ static int run_elements(filch_task *self, const filch_mapping *mapping, size_t f
     return 0;
 }
 
+/* That a chunk was skipped is news to nobody. */
+static int skip(filch_task *self)
+{
+    filchi_future_look(self);
+    return filch_fail(self, -ECANCELED, "skipped: an earlier element failed");
+}
+
 static int run_chunk(filch_task *self, void *arg)
 {
     struct chunk *chunk = arg;
     filch_mapping *mapping = chunk->mapping;
     size_t index = (size_t)(chunk - mapping->chunks);
     if (index > atomic_load_explicit(&mapping->failed, memory_order_relaxed)) /* relaxed: as in lower(). */
-        return filch_fail(self, -ECANCELED, "skipped: an earlier element failed");
+        return skip(self);
     size_t first = index * mapping->chunk_size;
     size_t end = mapping->n - first < mapping->chunk_size ? mapping->n : first + mapping->chunk_size;
     int rc = run_elements(self, mapping, first, end);
@@ -190,6 +197,8 @@ void filch_mapping_end(filch_mapping *mapping)
         if (!future)
             continue;
         filchi_await_final(future); /* tasks write to the caller's memory: none may be left */
+        if (mapping->code) /* the map failed with an error: this one comes with it */
+            filchi_future_look(future);
         filch_future_unref(future);
     }
     filch_error_unref(mapping->error);

@@ -90,6 +90,28 @@ static void init_shards(filch_pool *pool)
     }
 }
 
+static void release_origin(void *origin)
+{
+    filchi_origin_unref(origin);
+}
+
+/* The memory of tasks, and what outlives the pool with it. */
+static int init_home(filch_pool *pool, const filch_pool_options *chosen)
+{
+    pool->origin = filchi_origin_create();
+    if (!pool->origin)
+        return -ENOMEM;
+    pool->origin->on_unobserved = chosen->on_unobserved;
+    pool->origin->unobserved_arg = chosen->unobserved_arg;
+    pool->home = filchi_slab_home_create(FILCHI_SHARDS + chosen->workers);
+    if (!pool->home) {
+        filchi_origin_unref(pool->origin);
+        return -ENOMEM;
+    }
+    filchi_slab_home_set_user(pool->home, filchi_origin_ref(pool->origin), release_origin);
+    return 0;
+}
+
 int filch_pool_create(filch_pool **out, const filch_pool_options *options)
 {
     filch_pool_options chosen = FILCH_POOL_OPTIONS;
@@ -104,8 +126,8 @@ int filch_pool_create(filch_pool **out, const filch_pool_options *options)
     pool->workers = filchi_os_alloc_aligned(FILCHI_LINE, chosen.workers * sizeof *pool->workers);
     if (!pool->workers)
         goto free_pool;
-    pool->home = filchi_slab_home_create(FILCHI_SHARDS + chosen.workers);
-    if (!pool->home)
+    rc = init_home(pool, &chosen);
+    if (rc)
         goto free_workers;
     rc = filch_stop_create(&pool->stop, chosen.stop);
     if (rc)
@@ -125,6 +147,7 @@ unref_timers:
     filch_stop_unref(pool->stop);
 close_home:
     filchi_slab_home_close(pool->home, NULL, 0);
+    filchi_origin_unref(pool->origin);
 free_workers:
     filchi_os_free(pool->workers);
 free_pool:
@@ -271,6 +294,7 @@ int filch_pool_destroy(filch_pool *pool)
         filchi_deque_fini(&pool->workers[i].deque);
     filchi_inject_fini(&pool->inject);
     close_slabs(pool);
+    filchi_origin_unref(pool->origin);
     filchi_timers_unref(pool->timers);
     filch_stop_unref(pool->stop);
     filchi_os_free(pool->workers);

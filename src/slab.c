@@ -24,6 +24,8 @@ struct arena {
 };
 
 struct filchi_slab_home {
+    void *user;                  /* constant */
+    void (*release)(void *user); /* constant */
     pthread_mutex_t lock;
     struct arena *arenas; /* under lock */
     _Atomic size_t live;  /* after close: objects not freed yet, plus one while closing */
@@ -45,8 +47,16 @@ struct filchi_slab_home *filchi_slab_home_create(size_t n)
     return home;
 }
 
+void filchi_slab_home_set_user(struct filchi_slab_home *home, void *user, void (*release)(void *user))
+{
+    home->user = user;
+    home->release = release;
+}
+
 static void home_free(struct filchi_slab_home *home)
 {
+    if (home->release)
+        home->release(home->user);
     for (struct arena *arena = home->arenas, *older; arena; arena = older) {
         older = arena->older;
         filchi_os_pages_free(arena->pages, arena->size);
@@ -149,6 +159,11 @@ static struct chunk *chunk_of(const void *object)
 const struct filchi_slab_home *filchi_slab_home_of(const void *object)
 {
     return chunk_of(object)->home;
+}
+
+void *filchi_slab_user_of(const void *object)
+{
+    return chunk_of(object)->home->user;
 }
 
 void filchi_slab_free(void *object, struct filchi_slab *mine)

@@ -11,6 +11,7 @@
 #include "future.h"
 #include "idle.h"
 #include "inject.h"
+#include "origin.h"
 #include "parker.h"
 #include "timers.h"
 
@@ -169,6 +170,7 @@ struct filch_pool {
     unsigned n_workers;                             /* constant */
     struct filchi_worker *workers;                  /* constant */
     struct filchi_slab_home *home;                  /* constant */
+    struct filchi_origin *origin;                   /* constant; a reference */
     struct filchi_handoff handoff;
     /* Thieves that are not pool threads, and so outside of RCU: while there are any no array is freed. Under
      * the lock. */

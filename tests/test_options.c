@@ -166,7 +166,7 @@ Test(options, a_task_knows_options_from_the_future)
 {
     struct {
         filch_task_options known;
-        int unknown;
+        size_t unknown; /* no padding after it, which would hold anything */
     } options = { FILCH_TASK_OPTIONS, 1 };
     filch_pool *pool = pool_of(1);
     filch_future *future = NULL;
