@@ -47,6 +47,7 @@ static void worker_init(filch_pool *pool, unsigned index)
     struct filchi_worker *worker = &pool->workers[index];
     filchi_batch_init(&worker->batch);
     filchi_slab_init(&worker->slab, pool->home, FILCHI_SHARDS + index);
+    filchi_readers_add(&pool->thieves, &worker->thief);
     worker->pool = pool;
     worker->random = UINT64_C(0x9E3779B97F4A7C15) * (index + 1);
     worker->leaves.ns = worker->outside.ns = FILCHI_AVERAGE_NONE;
@@ -132,7 +133,7 @@ int filch_pool_create(filch_pool **out, const filch_pool_options *options)
     rc = filch_stop_create(&pool->stop, chosen.stop);
     if (rc)
         goto close_home;
-    pool->timers = filchi_timers_create(pool);
+    pool->timers = filchi_timers_create(pool, &pool->thieves);
     rc = pool->timers ? init_workers(pool) : -ENOMEM;
     if (rc)
         goto unref_timers;

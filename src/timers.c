@@ -3,7 +3,6 @@
 #include "timers.h"
 
 #include "os.h"
-#include "rcu.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -149,7 +148,7 @@ static void *timers_main(void *arg)
         if (timers->ending)
             break;
         fire_due(timers);
-        if (timers->due.retired && filchi_deque_empty(&timers->due) && filchi_rcu_synchronize())
+        if (timers->due.retired && filchi_deque_empty(&timers->due) && filchi_readers_none(timers->thieves))
             filchi_deque_reclaim(&timers->due);
         sleep_until_due(timers, seen);
     }
@@ -169,7 +168,7 @@ void filchi_timers_post(struct filchi_timers *timers, struct filchi_message *mes
         filchi_parker_signal(&timers->parker);
 }
 
-struct filchi_timers *filchi_timers_create(filch_pool *pool)
+struct filchi_timers *filchi_timers_create(filch_pool *pool, const struct filchi_readers *thieves)
 {
     struct filchi_timers *timers = filchi_os_alloc_aligned(_Alignof(struct filchi_timers), sizeof *timers);
     if (!timers)
@@ -185,6 +184,7 @@ struct filchi_timers *filchi_timers_create(filch_pool *pool)
     atomic_init(&timers->refs, 1);
     pthread_mutex_init(&timers->lock, NULL);
     timers->pool = pool;
+    timers->thieves = thieves;
     return timers;
 }
 

@@ -5,7 +5,6 @@
 
 #include "handoff.h"
 #include "later.h"
-#include "rcu.h"
 
 #include <string.h>
 
@@ -62,13 +61,13 @@ static filch_future *steal(struct filchi_thread *thread)
         return NULL;
     filch_future *found = NULL;
     unsigned first = (unsigned)(next_random(own) % pool->n_workers);
-    filchi_rcu_read_begin();
+    filchi_reader_begin(&own->thief);
     for (unsigned i = 0; i < pool->n_workers && !found; i++) {
         struct filchi_worker *victim = &pool->workers[(first + i) % pool->n_workers];
         if (victim != own)
             found = steal_from(victim, &thread->outside);
     }
-    filchi_rcu_read_end();
+    filchi_reader_end(&own->thief);
     if (found)
         filchi_counter_add(&own->stolen, 1);
     return found;
@@ -90,11 +89,11 @@ static filch_future *take_due(struct filchi_thread *thread)
         return NULL;
     void *item = NULL;
     enum filchi_deque_steal outcome;
-    filchi_rcu_read_begin();
+    filchi_reader_begin(&thread->worker->thief);
     do
         outcome = filchi_deque_steal(due, &item);
     while (outcome == FILCHI_DEQUE_LOST);
-    filchi_rcu_read_end();
+    filchi_reader_end(&thread->worker->thief);
     thread->outside = true;
     return outcome == FILCHI_DEQUE_TOOK ? item : NULL;
 }
@@ -162,7 +161,7 @@ static void reclaim(struct filchi_thread *thread)
     /* Thieves from outside that come later find the new array: the lock orders them after its publication. */
     bool alone = thread->pool->outside_thieves == 0;
     pthread_mutex_unlock(&thread->pool->handoff.lock);
-    if (alone && filchi_rcu_synchronize())
+    if (alone && filchi_readers_none(&thread->pool->thieves))
         filchi_deque_reclaim(deque);
 }
 
@@ -391,14 +390,12 @@ void *filchi_worker_main(void *arg)
     struct filchi_thread *thread = arg;
     filchi_thread_here = thread;
     atomic_store_explicit(&thread->id, filchi_os_thread_id(), memory_order_relaxed); /* relaxed: to look at. */
-    filchi_rcu_register();
     measure_stack(thread);
     while (filchi_handoff_await_worker(thread)) {
         filch_future *found;
         while ((found = find_work(thread)))
             run_entry(thread, found, thread->outside);
     }
-    filchi_rcu_unregister();
     filchi_thread_here = NULL;
     return NULL;
 }

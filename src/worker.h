@@ -13,6 +13,7 @@
 #include "inject.h"
 #include "origin.h"
 #include "parker.h"
+#include "readers.h"
 #include "timers.h"
 
 /* Submissions from outside are spread over these, so that producers seldom meet. */
@@ -49,6 +50,7 @@ struct filchi_worker {
     struct filchi_worker *next_idle;               /* handoff's lock */
     const struct filchi_thread *holder;            /* the same; what a dump noted, as the next */
     bool is_idle;
+    struct filchi_reader thief;    /* holder: as it steals */
     uint64_t random;               /* holder: where the next steal begins */
     unsigned tick;                 /* holder: tasks found, for fairness */
     struct filchi_average leaves;  /* holder: tasks that did not wait */
@@ -172,8 +174,8 @@ struct filch_pool {
     struct filchi_slab_home *home;                  /* constant */
     struct filchi_origin *origin;                   /* constant; a reference */
     struct filchi_handoff handoff;
-    /* Thieves that are not pool threads, and so outside of RCU: while there are any no array is freed. Under
-     * the lock. */
+    struct filchi_readers thieves; /* the workers' */
+    /* Thieves without a worker: while there are any no array is freed. Under the lock. */
     unsigned outside_thieves;
     _Atomic uint64_t reaped;      /* queue entries that no worker dealt with */
     _Atomic uint64_t waits;       /* times a task began to wait for another attempt: a queue entry each */
