@@ -3,7 +3,6 @@
 #include "future.h"
 
 #include "error.h"
-#include "origin.h"
 #include "os.h"
 #include "plan.h"
 
@@ -93,7 +92,7 @@ static bool is_unobserved(const filch_future *future)
 static void report_unobserved(filch_future *future)
 {
     const struct filchi_origin *origin = filchi_origin_of(future);
-    if (origin->on_unobserved)
+    if (origin->on_unobserved && filchi_origin_here(origin)) /* a copy of it is not reported again */
         origin->on_unobserved(filch_future_error(future), origin->unobserved_arg);
 }
 
@@ -241,7 +240,8 @@ bool filch_future_cancel(filch_future *future)
 {
     for (;;) {
         filch_state state = filchi_future_state(future);
-        if (state != FILCH_PENDING && state != FILCH_RETRY_WAIT)
+        bool started = state != FILCH_PENDING && state != FILCH_RETRY_WAIT;
+        if (started || !filchi_future_here(future))
             return state == FILCH_CANCELLED;
         if (cancel_from(future, state))
             return true;
@@ -415,6 +415,8 @@ static void serve_callback(struct filchi_waiter *waiter)
 
 int filch_future_on_done(filch_future *future, void (*function)(filch_future *, void *), void *arg)
 {
+    if (!filchi_future_final(future) && !filchi_future_here(future))
+        return -EOWNERDEAD;
     struct callback *callback = filchi_os_alloc_aligned(_Alignof(struct callback), sizeof *callback);
     if (!callback)
         return -ENOMEM;

@@ -11,6 +11,7 @@
 #ifndef FILCHI_FUTURE_H
 #define FILCHI_FUTURE_H
 
+#include "origin.h"
 #include "slab.h"
 #include "stop.h"
 #include "waitlist.h"
@@ -169,6 +170,12 @@ static inline filch_state filchi_future_state(const filch_future *future)
 static inline bool filchi_future_final(const filch_future *future)
 {
     return filchi_waitlist_state(&future->waiters) >= FILCHI_STATE_FINAL;
+}
+
+/* Whether it can become final: one of the pool of another process, of which fork() made this one, stays as it is. */
+static inline bool filchi_future_here(const filch_future *future)
+{
+    return filchi_origin_here(filchi_origin_of(future));
 }
 
 /* The submitter or the runner, about to write to line 1. */

@@ -109,6 +109,8 @@ int filch_mapping_begin(filch_mapping **mapping, filch_pool *pool, filch_map_fn 
         return rc;
     if (!pool || !fn)
         return -EINVAL;
+    if (!filchi_worker_pool_here(pool)) /* an empty map submits nothing */
+        return -EOWNERDEAD;
     size_t chunk_size = chosen.chunk ? chosen.chunk : default_chunk(pool, n);
     size_t n_chunks = n / chunk_size + (n % chunk_size != 0);
     if (n_chunks > (SIZE_MAX / 2) / sizeof(struct chunk))

@@ -2,13 +2,16 @@
 /* What outlives a pool: see origin.h. */
 #include "origin.h"
 
-#include "os.h"
-
 struct filchi_origin *filchi_origin_create(void)
 {
     struct filchi_origin *origin = filchi_os_alloc(sizeof *origin);
-    if (origin)
-        atomic_init(&origin->refs, 1);
+    if (!origin)
+        return NULL;
+    if (filchi_os_process_init(&origin->process)) {
+        filchi_os_free(origin);
+        return NULL;
+    }
+    atomic_init(&origin->refs, 1);
     return origin;
 }
 
@@ -21,6 +24,8 @@ struct filchi_origin *filchi_origin_ref(struct filchi_origin *origin)
 void filchi_origin_unref(struct filchi_origin *origin)
 {
     /* acq_rel O1: pairs with itself; the last one sees that all others are done with it. */
-    if (atomic_fetch_sub_explicit(&origin->refs, 1, memory_order_acq_rel) == 1)
-        filchi_os_free(origin);
+    if (atomic_fetch_sub_explicit(&origin->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    filchi_os_process_fini(&origin->process);
+    filchi_os_free(origin);
 }

@@ -133,7 +133,7 @@ int filch_pool_create(filch_pool **out, const filch_pool_options *options)
     rc = filch_stop_create(&pool->stop, chosen.stop);
     if (rc)
         goto close_home;
-    pool->timers = filchi_timers_create(pool, &pool->thieves);
+    pool->timers = filchi_timers_create(pool, pool->origin, &pool->thieves);
     rc = pool->timers ? init_workers(pool) : -ENOMEM;
     if (rc)
         goto unref_timers;
@@ -173,6 +173,8 @@ int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out)
     size_t size = out->size;
     if (size < sizeof size)
         return -EINVAL;
+    if (!filchi_worker_pool_here(pool))
+        return -EOWNERDEAD;
     filch_pool_stats stats = { .size = size, .workers = pool->n_workers };
     for (unsigned i = 0; i < pool->n_workers; i++) {
         const struct filchi_worker *worker = &pool->workers[i];
@@ -245,6 +247,8 @@ int filch_pool_shutdown(filch_pool *pool, unsigned flags, int64_t timeout_ns, fi
     const unsigned known = FILCH_SHUTDOWN_WAIT | FILCH_SHUTDOWN_CANCEL_PENDING | FILCH_SHUTDOWN_STOP_RUNNING;
     if (!pool || flags & ~known)
         return -EINVAL;
+    if (!filchi_worker_pool_here(pool))
+        return -EOWNERDEAD;
     bool inside = (filchi_thread_here && filchi_thread_here->pool == pool) || filchi_timers_here == pool->timers;
     if (inside && flags & FILCH_SHUTDOWN_WAIT)
         return -EDEADLK;

@@ -7,7 +7,7 @@
 
 filch_task *filch_task_current(void)
 {
-    const struct filchi_thread *thread = filchi_thread_here;
+    const struct filchi_thread *thread = filchi_worker_thread();
     return thread && thread->frame ? thread->frame->task : NULL;
 }
 
@@ -30,16 +30,16 @@ filch_pool *filch_task_pool(const filch_task *self)
 void filch_blocking_begin(filch_task *self)
 {
     (void)self; /* it runs on this thread */
-    struct filchi_thread *thread = filchi_thread_here;
-    if (thread->regions++ == 0)
+    struct filchi_thread *thread = filchi_worker_thread();
+    if (thread && thread->regions++ == 0)
         filchi_handoff_begin_region(thread);
 }
 
 void filch_blocking_end(filch_task *self)
 {
     (void)self;
-    struct filchi_thread *thread = filchi_thread_here;
-    if (thread->regions && --thread->regions == 0)
+    struct filchi_thread *thread = filchi_worker_thread();
+    if (thread && thread->regions && --thread->regions == 0)
         filchi_handoff_end_region(thread);
 }
 

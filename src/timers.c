@@ -168,7 +168,8 @@ void filchi_timers_post(struct filchi_timers *timers, struct filchi_message *mes
         filchi_parker_signal(&timers->parker);
 }
 
-struct filchi_timers *filchi_timers_create(filch_pool *pool, const struct filchi_readers *thieves)
+struct filchi_timers *filchi_timers_create(filch_pool *pool, struct filchi_origin *origin,
+                                           const struct filchi_readers *thieves)
 {
     struct filchi_timers *timers = filchi_os_alloc_aligned(_Alignof(struct filchi_timers), sizeof *timers);
     if (!timers)
@@ -185,6 +186,7 @@ struct filchi_timers *filchi_timers_create(filch_pool *pool, const struct filchi
     pthread_mutex_init(&timers->lock, NULL);
     timers->pool = pool;
     timers->thieves = thieves;
+    timers->origin = filchi_origin_ref(origin);
     return timers;
 }
 
@@ -200,6 +202,7 @@ void filchi_timers_unref(struct filchi_timers *timers)
     if (atomic_fetch_sub_explicit(&timers->refs, 1, memory_order_acq_rel) != 1)
         return;
     filchi_deque_fini(&timers->due);
+    filchi_origin_unref(timers->origin);
     pthread_mutex_destroy(&timers->lock);
     filchi_os_free(timers);
 }

@@ -20,6 +20,7 @@
 
 #include "deque.h"
 #include "mpsc.h"
+#include "origin.h"
 #include "parker.h"
 #include "readers.h"
 
@@ -50,6 +51,7 @@ struct filchi_timers {
     _Atomic size_t n;                     /* timer thread: timers in the heap */
     _Atomic uint32_t refs;                /* the pool, and who may send a message after it is gone */
     filch_pool *pool;                     /* constant; valid for the timer thread */
+    struct filchi_origin *origin;         /* constant; a reference */
     const struct filchi_readers *thieves; /* constant; of `due`; valid as `pool` */
     pthread_mutex_t lock;                 /* of the start */
     bool started, ended;                  /* under the lock */
@@ -59,7 +61,8 @@ struct filchi_timers {
 };
 
 /* A pool's timers, without a thread so far. The caller owns a reference. NULL without memory. */
-struct filchi_timers *filchi_timers_create(filch_pool *pool, const struct filchi_readers *thieves);
+struct filchi_timers *filchi_timers_create(filch_pool *pool, struct filchi_origin *origin,
+                                           const struct filchi_readers *thieves);
 struct filchi_timers *filchi_timers_ref(struct filchi_timers *timers);
 void filchi_timers_unref(struct filchi_timers *timers);
 

@@ -251,7 +251,9 @@ static void execute(struct filchi_thread *thread, filch_future *future)
     if (name)
         set_label(thread, name);
     int rc = fn(future, future->arg);
-    while (thread->regions) /* it returned inside one */
+    if (!filchi_worker_pool_here(thread->pool))
+        filchi_os_thread_exit(); /* the function called fork() and returned in the child: there is nothing here */
+    while (thread->regions)      /* it returned inside one */
         filch_blocking_end(future);
     while (frame.scopes)
         frame.scopes->close(frame.scopes);

@@ -189,6 +189,19 @@ extern _Thread_local struct filchi_thread *filchi_thread_here;
 /* What a thread of the pool does. arg: its filchi_thread, holding a worker. */
 void *filchi_worker_main(void *arg);
 
+/* Whether the pool was created in this process: if not, no lock of it must be taken. */
+static inline bool filchi_worker_pool_here(const filch_pool *pool)
+{
+    return filchi_origin_here(pool->origin);
+}
+
+/* The same thread; NULL too in a process that a task made by fork(), whose pool is not there. */
+static inline struct filchi_thread *filchi_worker_thread(void)
+{
+    struct filchi_thread *thread = filchi_thread_here;
+    return thread && filchi_worker_pool_here(thread->pool) ? thread : NULL;
+}
+
 /* The thread, if it is a pool's and holds a worker. */
 static inline struct filchi_thread *filchi_worker_holder(void)
 {

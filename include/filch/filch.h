@@ -31,6 +31,14 @@
  * pool, but no signal handler unless a comment says async-signal-safe. The library prints nothing,
  * never exits, and keeps no global state but the one signal handler that filch_guard_begin() asks for.
  *
+ * fork(). In the child every call on a pool of the parent fails with -EOWNERDEAD and does nothing; filch_pool_workers()
+ * and filch_pool_stop() still answer. Of its futures those that are final can be read; the others stay as they are:
+ * waits and iterators fail with -EOWNERDEAD, a cancel returns false. Of a stop made before the fork only
+ * filch_stop_requested(), _reason() and _error() are of use, as another thread may have been about to change it. A new
+ * pool works, with new stops. A child made inside a task is outside of tasks: filch_task_current() is NULL; if the task
+ * function returns there, the child ends with status 0; and it has inherited the blocked signals of its thread. The
+ * parent does not notice.
+ *
  * Ordering. Everything before a submit happens before the task runs; everything a task does happens before
  * its final state is seen by filch_future_state(), a wait, an iterator or a callback.
  */
@@ -109,7 +117,7 @@ FILCH_API unsigned filch_default_workers(void);
 /*
  * Creates a pool. `options` may be NULL. No thread is started before the first submit. A pool's threads
  * block every asynchronous signal, use no CPU while there is nothing to do, and a task stays on the thread it
- * started on. In the child of a fork() the parent's pools must not be used; a new pool works.
+ * started on.
  * Ownership: the caller owns *out; release it with filch_pool_destroy().
  * Errors: -EINVAL (an option out of range, size 0), -E2BIG (options from a newer header), -ENOMEM.
  */
