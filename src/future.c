@@ -206,8 +206,10 @@ void filchi_future_complete(filch_future *future, int rc)
         to = reason ? FILCH_STOPPED : FILCH_FAILED;
         future->value.code = reason ? reason : rc < 0 ? rc : -EINVAL;
         struct filchi_group *group = filchi_future_group(future);
-        if (group && to == FILCH_FAILED)
+        if (group && to == FILCH_FAILED) {
+            filchi_future_look(future); /* what becomes of its error is up to the group */
             group->failed(group, filchi_future_attempt_error(future, (int)future->value.code));
+        }
     }
     drop_stop(future);
     finish(future, FILCH_RUNNING, to);

@@ -199,7 +199,7 @@ void filch_mapping_end(filch_mapping *mapping)
         if (!future)
             continue;
         filchi_await_final(future); /* tasks write to the caller's memory: none may be left */
-        if (mapping->code) /* the map failed with an error: this one comes with it */
+        if (mapping->code)          /* the map failed with an error: this one comes with it */
             filchi_future_look(future);
         filch_future_unref(future);
     }

@@ -18,9 +18,12 @@ struct family {
     filch_future *done, *failed, *cancelled; /* final */
     filch_future *running, *pending;         /* not */
     filch_completed *completed;              /* over all of them */
+    filch_scope *scope;                      /* discarding, with tasks that run */
+    filch_stream *stream;                    /* its first result was delivered */
     filch_mapping *mapping;                  /* its first element is there, the second never comes in the child */
     int in[3], out[3];
     struct gate gate;
+    int items;         /* that the stream took */
     _Atomic bool over; /* the noise ends */
     filch_future *noise[3];
 };
@@ -42,6 +45,13 @@ static int pass_or_wait(filch_task *self, const void *in, void *out, void *arg)
 {
     *(int *)out = *(const int *)in;
     return *(const int *)in == 1 ? pass_gate(self, arg) : 0;
+}
+
+static int count_items(void *arg, void **item)
+{
+    struct family *family = arg;
+    *item = NULL;
+    return ++family->items <= 100;
 }
 
 /* Busy workers, one task that runs, one that waits for a worker, and some that are final. */
@@ -66,6 +76,12 @@ static struct family *family_of(filch_pool *pool)
     must(filch_future_cancel(family->cancelled));
     filch_future *all[] = { family->done, family->failed, family->cancelled, family->running, family->pending };
     must(filch_completed_begin(&family->completed, all, 5, FILCH_FOREVER) == 0);
+    filch_scope_options scope = FILCH_SCOPE_OPTIONS;
+    scope.discard = true;
+    must(filch_scope_open(&family->scope, pool, &scope) == 0);
+    must(filch_scope_submit(family->scope, make_noise, family, NULL) == 0);
+    must(filch_stream_begin(&family->stream, pool, do_nothing, count_items, family, NULL) == 0);
+    must(filch_stream_next(family->stream, NULL) == 1);
     for (int i = 0; i < 3; i++)
         family->noise[i] = submit(pool, make_noise, family);
     return family;
@@ -86,6 +102,12 @@ static void grow_old(struct family *family)
     must(filch_mapping_next(family->mapping, &item) == 1);
     must(filch_mapping_next(family->mapping, &item) == 1 && *(int *)item == 2);
     filch_mapping_end(family->mapping);
+    must(filch_scope_join(family->scope, NULL) == 0);
+    filch_scope_close(family->scope);
+    for (int i = 1; i < 100; i++)
+        must(filch_stream_next(family->stream, NULL) == 1);
+    must(filch_stream_next(family->stream, NULL) == 0);
+    filch_stream_end(family->stream);
     must(filch_future_result(family->running, FILCH_FOREVER, NULL) == 0);
     must(filch_join(family->noise, 3) == 0);
     unref_all(family->noise, 3);
@@ -195,6 +217,23 @@ static void iterate_in_vain(struct family *family)
     filch_completed_end(family->completed);
     must(filch_mapping_next(family->mapping, &item) == -EOWNERDEAD);
     filch_mapping_end(family->mapping);
+    int items = family->items;
+    must(filch_stream_next(family->stream, NULL) == -EOWNERDEAD);
+    must(family->items == items);
+    filch_stream_end(family->stream);
+}
+
+static void use_the_scope_in_vain(struct family *family)
+{
+    filch_scope *scope = family->scope, *other = NULL;
+    filch_future *future = NULL;
+    filch_error *error = NULL;
+    must(filch_scope_submit(scope, do_nothing, NULL, &future) == -EOWNERDEAD);
+    must(filch_scope_join(scope, &error) == -EOWNERDEAD && !error);
+    must(!filch_scope_current());
+    must(filch_scope_open(&other, family->pool, NULL) == -EOWNERDEAD);
+    filch_scope_close(scope);
+    must(!future && !other);
 }
 
 static void use_the_pool_in_vain(struct family *family)
@@ -214,6 +253,9 @@ static void use_the_pool_in_vain(struct family *family)
     filch_error_unref(error);
     must(filch_mapping_begin(&mapping, pool, pass_or_wait, NULL, NULL, 4, NULL, 4, 0, NULL) == -EOWNERDEAD);
     must(filch_stop_create_until(&stop, NULL, pool, filch_now()) == -EOWNERDEAD);
+    filch_stream *stream = NULL;
+    must(filch_stream_begin(&stream, pool, do_nothing, count_items, family, NULL) == -EOWNERDEAD && !stream);
+    must(filch_pool_dump(pool, 2) == -EOWNERDEAD);
     must(filch_pool_stats_get(pool, &stats) == -EOWNERDEAD && stats.workers == 0);
     must(filch_pool_shutdown(pool, 0, 0, NULL) == -EOWNERDEAD);
     must(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT | FILCH_SHUTDOWN_CANCEL_PENDING, FILCH_FOREVER, &error) ==
@@ -249,6 +291,12 @@ static void use_a_new_pool(struct family *family)
         must(filch_future_result(future, FILCH_FOREVER, &result) == 0 && (intptr_t)result == 610);
         must(filch_future_wait(later, FILCH_FOREVER) == 0);
         must(filch_sleep(1) == 0);
+        filch_scope *scope = NULL;
+        must(filch_scope_open(&scope, pool, NULL) == 0);
+        must(filch_scope_current() == scope);
+        must(filch_scope_submit(scope, add_up, (void *)10, NULL) == 0);
+        must(filch_scope_join(scope, NULL) == 0);
+        filch_scope_close(scope);
         filch_future_unref(future);
         filch_future_unref(later);
         must(filch_pool_destroy(pool) == 0);
@@ -261,6 +309,7 @@ static void do_it_all(struct family *family)
     wait_in_vain(family);
     use_the_pool_in_vain(family);
     use_a_new_pool(family);
+    use_the_scope_in_vain(family);
     iterate_in_vain(family);
 }
 
@@ -422,7 +471,7 @@ static void fork_again(struct family *family)
 {
     must(child_ends_well(do_it_all, family));
     use_a_new_pool(family);
-    filch_pool *pool = pool_of(2);
+    filch_pool *pool = pool_of(8);
     struct family *own = family_of(pool);
     must(child_ends_well(do_it_all, own));    /* its parent's pools */
     must(child_ends_well(do_it_all, family)); /* its grandparent's */

@@ -8,7 +8,7 @@ SUITE(unobserved);
 struct reports {
     _Atomic int n;
     int code;
-    char text[128];
+    char text[256];
 };
 
 static void report(const filch_error *error, void *arg)
@@ -291,6 +291,87 @@ Test(unobserved, a_map_that_is_left_early_does_not_hide_a_failure_and_what_it_sk
     filch_pool_destroy(pool);
     cr_assert_eq(reports.n, 1);
     cr_assert_str_eq(reports.text, "element 1 failed (Input/output error)\n");
+}
+
+/* ---- Scopes and streams ---- */
+
+static filch_scope *scope_in(filch_pool *pool, bool discard)
+{
+    filch_scope_options options = FILCH_SCOPE_OPTIONS;
+    filch_scope *scope = NULL;
+    options.policy = FILCH_COLLECT;
+    options.discard = discard;
+    must(filch_scope_open(&scope, pool, &options) == 0);
+    for (int i = 0; i < 3; i++)
+        must(filch_scope_submit(scope, fail_with_io, NULL, NULL) == 0);
+    return scope;
+}
+
+Test(unobserved, a_scope_that_is_joined_answers_for_its_tasks)
+{
+    struct reports reports = { 0 };
+    filch_pool *pool = pool_reporting(&reports);
+    for (int discard = 0; discard < 2; discard++) {
+        filch_scope *scope = scope_in(pool, discard);
+        cr_assert_eq(filch_scope_join(scope, NULL), -EIO);
+        filch_scope_close(scope);
+    }
+    filch_pool_destroy(pool);
+    cr_assert_eq(reports.n, 0);
+}
+
+Test(unobserved, a_scope_that_handed_out_a_failure_answers_for_its_tasks)
+{
+    struct reports reports = { 0 };
+    filch_pool *pool = pool_reporting(&reports);
+    filch_scope *scope = scope_in(pool, false);
+    filch_future *future = NULL;
+    cr_assert_eq(filch_scope_next(scope, FILCH_FOREVER, &future), 1);
+    filch_scope_close(scope);
+    filch_pool_destroy(pool);
+    cr_assert_eq(reports.n, 0);
+}
+
+Test(unobserved, a_scope_that_is_closed_with_errors_that_nobody_heard_of_reports_them_once)
+{
+    struct reports reports = { 0 };
+    filch_pool *pool = pool_reporting(&reports);
+    filch_scope *scope = scope_in(pool, true);
+    UNTIL(stats_of(pool).finished == 3); /* closing stops what has not started */
+    filch_scope_close(scope);
+    cr_assert_eq(reports.n, 1);
+    cr_assert_str_eq(reports.text, "the disk is gone (Input/output error)\n"
+                                   "  suppressed: the disk is gone (Input/output error)\n"
+                                   "  suppressed: the disk is gone (Input/output error)\n");
+    filch_pool_destroy(pool);
+    cr_assert_eq(reports.n, 1);
+}
+
+static int count_items(void *counter, void **item)
+{
+    *item = NULL;
+    return ++*(int *)counter <= N;
+}
+
+static filch_stream *failing_stream(filch_pool *pool, int *counter)
+{
+    filch_stream_options options = FILCH_STREAM_OPTIONS;
+    filch_stream *stream = NULL;
+    options.window = 4;
+    must(filch_stream_begin(&stream, pool, fail_with_io, count_items, counter, &options) == 0);
+    return stream;
+}
+
+Test(unobserved, a_stream_that_fails_reports_its_errors_itself)
+{
+    struct reports reports = { 0 };
+    int counter = 0;
+    filch_pool *pool = pool_reporting(&reports);
+    filch_stream *stream = failing_stream(pool, &counter);
+    cr_assert_eq(filch_stream_next(stream, NULL), -EIO);
+    filch_stream_end(stream);
+    filch_pool_destroy(pool);
+    cr_assert_eq(reports.n, 0);
 }
 
 /* ---- Races ---- */

@@ -95,9 +95,11 @@ typedef struct filch_pool_options {
     size_t stack_size;      /* of each thread, bytes, at least 64 KiB; 0: the system's default */
     filch_stop *stop;       /* parent of the pool's stop, or NULL; the pool takes its own reference */
     /*
-     * Called when a FAILED future is freed and nobody asked for its result, error or state, nor was its error passed on
-     * by a map: on the thread that dropped the last reference, or for tasks that nobody holds on the one that ran
-     * it. The error is valid during the call. Futures outlive their pool, so this may come after its end. NULL: none.
+     * Called when a FAILED future is freed and nobody asked for its result, error or state, nor was its error passed
+     * on by a map, a stream or a scope: on the thread that dropped the last reference, or for tasks that nobody holds
+     * on the one that ran it; and when a scope with errors is closed of which neither filch_scope_join() nor
+     * filch_scope_next() told any. The error is valid during the call. Futures outlive their pool, so this
+     * may come after its end. NULL: none.
      */
     void (*on_unobserved)(const filch_error *error, void *arg);
     void *unobserved_arg;
