@@ -43,7 +43,7 @@ static bool disarm(struct filchi_await *await)
 /* What ends the wait: the stop of the task, or an interrupt of the thread. */
 static void heed_stop(struct filchi_await *await)
 {
-    const struct filchi_thread *thread = filchi_thread_here;
+    const struct filchi_thread *thread = filchi_worker_thread();
     if (thread && thread->frame) {
         await->stop = filchi_future_stop(thread->frame->task);
         await->stop_rc = -ECANCELED;
@@ -55,7 +55,7 @@ static void heed_stop(struct filchi_await *await)
 
 void filchi_await_begin(struct filchi_await *await, struct filchi_parker *parker, int64_t deadline, bool heed)
 {
-    struct filchi_thread *thread = filchi_worker_host(filchi_thread_here);
+    struct filchi_thread *thread = filchi_worker_host(filchi_worker_thread());
     *await = (struct filchi_await) { .thread = thread, .parker = parker, .deadline = deadline };
     atomic_init(&await->stop_left, 0);
     if (heed)
@@ -230,6 +230,8 @@ static int await_future(filch_future *future, int64_t deadline, bool heed, bool 
 {
     if (filchi_future_final(future))
         return 0;
+    if (!filchi_future_here(future))
+        return -EOWNERDEAD;
     struct filchi_parker parker;
     struct filchi_waiter waiter = { .serve = filchi_await_signal, .owner = &parker };
     struct filchi_await await;
@@ -277,6 +279,6 @@ int filchi_await_future_running(filch_future *future, int64_t deadline, bool hee
 
 void filchi_await_final(filch_future *future)
 {
-    while (await_future(future, FILCHI_NEVER, false, true, run_awaited, NULL))
+    while (await_future(future, FILCHI_NEVER, false, true, run_awaited, NULL) && filchi_future_here(future))
         filchi_os_yield();
 }

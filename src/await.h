@@ -72,7 +72,8 @@ typedef enum filchi_await_run filchi_await_runner(struct filchi_await *await, fi
 int filchi_await_future_running(filch_future *future, int64_t deadline, bool heed, filchi_await_runner *runner,
                                 void *arg);
 
-/* Waits until it is final, whatever happens: for memory that the task uses and that is about to go. */
+/* Waits until it is final or fork() has made a copy of it, whatever happens: for memory that the task uses and that
+ * is about to go. */
 void filchi_await_final(filch_future *future);
 
 /* The stop that ends this thread's waits outside of tasks: set by its interrupt guard, or NULL. */

@@ -49,6 +49,8 @@ static void on_drop(struct filchi_timers *timers, struct filchi_message *message
 static filch_stop *release(filch_stop *stop)
 {
     struct deadline *deadline = stop->deadline;
+    if (!filchi_origin_here(deadline->timers->origin))
+        return NULL; /* a copy, whose timer thread is not there */
     return filchi_timers_try_post(deadline->timers, &deadline->drop) ? NULL : dispose(deadline);
 }
 
@@ -56,6 +58,8 @@ int filch_stop_create_until(filch_stop **out, filch_stop *parent, filch_pool *po
 {
     if (!pool || deadline_ns < 0)
         return -EINVAL;
+    if (!filchi_worker_pool_here(pool))
+        return -EOWNERDEAD;
     int rc = filchi_timers_start(pool->timers, pool->handoff.name);
     if (rc)
         return rc;

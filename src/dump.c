@@ -241,6 +241,8 @@ int filch_pool_dump(filch_pool *pool, int fd)
 {
     if (!pool)
         return -EINVAL;
+    if (!filchi_worker_pool_here(pool))
+        return -EOWNERDEAD;
     struct text text = { .length = TEXT_FIRST };
     do {
         text.size = text.length + text.length / 2;

@@ -81,9 +81,26 @@ void filchi_future_abandon(filch_future *future)
     free_object(future);
 }
 
+/* Whether it failed and nobody knows. */
+static bool is_unobserved(const filch_future *future)
+{
+    /* relaxed, both: nobody else is left. */
+    return filchi_waitlist_peek(&future->waiters) == FILCH_FAILED &&
+           !(atomic_load_explicit(&future->cold, memory_order_relaxed) & FILCHI_COLD_LOOKED);
+}
+
+static void report_unobserved(filch_future *future)
+{
+    const struct filchi_origin *origin = filchi_origin_of(future);
+    if (origin->on_unobserved && filchi_origin_here(origin)) /* a copy of it is not reported again */
+        origin->on_unobserved(filch_future_error(future), origin->unobserved_arg);
+}
+
 /* Final and nobody holds it. */
 static void destroy(filch_future *future)
 {
+    if (is_unobserved(future))
+        report_unobserved(future);
     if (atomic_load_explicit(&future->cold, memory_order_relaxed)) { /* relaxed: nobody else is left. */
         if (future->result_dtor)
             future->result_dtor(future->value.result);
@@ -195,8 +212,10 @@ void filchi_future_complete(filch_future *future, int rc)
         to = reason ? FILCH_STOPPED : FILCH_FAILED;
         future->value.code = reason ? reason : rc < 0 ? rc : -EINVAL;
         struct filchi_group *group = filchi_future_group(future);
-        if (group && to == FILCH_FAILED)
+        if (group && to == FILCH_FAILED) {
+            filchi_future_look(future); /* what becomes of its error is up to the group */
             group->failed(group, filchi_future_attempt_error(future, (int)future->value.code));
+        }
     }
     drop_stop(future);
     finish(future, FILCH_RUNNING, to);
@@ -240,7 +259,8 @@ bool filch_future_cancel(filch_future *future)
 {
     for (;;) {
         filch_state state = filchi_future_state(future);
-        if (state != FILCH_PENDING && state != FILCH_RETRY_WAIT)
+        bool started = state != FILCH_PENDING && state != FILCH_RETRY_WAIT;
+        if (started || !filchi_future_here(future))
             return state == FILCH_CANCELLED;
         if (state == FILCH_PENDING ? cancel_pending(future) : cancel_waiting(future))
             return true;
@@ -306,6 +326,8 @@ void filchi_future_let_go(filch_future *future)
 filch_state filch_future_state(const filch_future *future)
 {
     filch_state state = filchi_future_state(future);
+    if (state == FILCH_FAILED)
+        filchi_future_look((filch_future *)(uintptr_t)future); /* that somebody looked does not change it */
     if (state != FILCH_RETRY_WAIT)
         return state;
     if (filchi_plan_attempt(future->plan) == 0)
@@ -374,7 +396,7 @@ static const filch_error *error_of(filch_future *future, filch_state state)
     if (error)
         return error;
     filch_error *made = make_error(future, state);
-    filchi_future_use_cold(future);
+    filchi_future_mark(future, FILCHI_COLD_LINE);
     /* release F2, acquire F2: pairs with itself; publishes the error, or sees that of who came first. */
     if (atomic_compare_exchange_strong_explicit(&future->error, &error, made, memory_order_acq_rel,
                                                 memory_order_acquire))
@@ -386,6 +408,8 @@ static const filch_error *error_of(filch_future *future, filch_state state)
 const filch_error *filch_future_error(filch_future *future)
 {
     filch_state state = filchi_future_state(future);
+    if (state == FILCH_FAILED)
+        filchi_future_look(future);
     return state < FILCH_FAILED ? NULL : error_of(future, state);
 }
 
@@ -422,6 +446,8 @@ static void serve_callback(struct filchi_waiter *waiter)
 
 int filch_future_on_done(filch_future *future, void (*function)(filch_future *, void *), void *arg)
 {
+    if (!filchi_future_final(future) && !filchi_future_here(future))
+        return -EOWNERDEAD;
     struct callback *callback = filchi_os_alloc_aligned(_Alignof(struct callback), sizeof *callback);
     if (!callback)
         return -ENOMEM;

@@ -161,6 +161,43 @@ void filchi_os_thread_join(pthread_t thread)
     pthread_join(thread, NULL);
 }
 
+/* A page of its own: the smallest thing that fork() can be told to wipe. */
+#define WIPED_SIZE ((size_t)4096)
+
+int filchi_os_process_init(struct filchi_os_process *process)
+{
+    *process = (struct filchi_os_process) { .id = getpid() };
+    if (FAULTY(allocations))
+        return -ENOMEM;
+    void *page = mmap(NULL, WIPED_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        return -ENOMEM;
+    if (FAULTY(wipes) || madvise(page, WIPED_SIZE, MADV_WIPEONFORK)) { /* before Linux 4.14 */
+        munmap(page, WIPED_SIZE);
+        return 0;
+    }
+    _Atomic uint32_t *here = page;
+    atomic_init(here, 1);
+    process->here = here;
+    return 0;
+}
+
+void filchi_os_process_fini(struct filchi_os_process *process)
+{
+    if (process->here)
+        munmap((void *)(uintptr_t)process->here, WIPED_SIZE);
+}
+
+bool filchi_os_process_is(long id)
+{
+    return getpid() == id;
+}
+
+void filchi_os_thread_exit(void)
+{
+    pthread_exit(NULL);
+}
+
 uintptr_t filchi_os_self(void)
 {
     return (uintptr_t)pthread_self(); /* an address, in glibc and musl */

@@ -65,6 +65,28 @@ static void init_shards(filch_pool *pool)
     }
 }
 
+static void release_origin(void *origin)
+{
+    filchi_origin_unref(origin);
+}
+
+/* The memory of tasks, and what outlives the pool with it. */
+static int init_home(filch_pool *pool, const filch_pool_options *chosen)
+{
+    pool->origin = filchi_origin_create();
+    if (!pool->origin)
+        return -ENOMEM;
+    pool->origin->on_unobserved = chosen->on_unobserved;
+    pool->origin->unobserved_arg = chosen->unobserved_arg;
+    pool->home = filchi_slab_home_create(FILCHI_SHARDS + chosen->workers);
+    if (!pool->home) {
+        filchi_origin_unref(pool->origin);
+        return -ENOMEM;
+    }
+    filchi_slab_home_set_user(pool->home, filchi_origin_ref(pool->origin), release_origin);
+    return 0;
+}
+
 static void close_slabs(filch_pool *pool)
 {
     struct filchi_slab *slabs[FILCHI_SHARDS + FILCHI_WORKERS_MAX];
@@ -87,6 +109,7 @@ static void free_pool(filch_pool *pool)
     close_slabs(pool);
     filchi_resize_free(pool);
     pthread_mutex_destroy(&pool->making);
+    filchi_origin_unref(pool->origin);
     filchi_timers_unref(pool->timers);
     filch_stop_unref(pool->stop);
     filchi_os_free(pool);
@@ -113,13 +136,13 @@ int filch_pool_create(filch_pool **out, const filch_pool_options *options)
     if (!pool)
         return rc;
     pool->first_block = chosen.workers;
-    pool->home = filchi_slab_home_create(FILCHI_SHARDS + chosen.workers);
-    if (!pool->home)
+    rc = init_home(pool, &chosen);
+    if (rc)
         goto free_memory;
     rc = filch_stop_create(&pool->stop, chosen.stop);
     if (rc)
         goto close_home;
-    pool->timers = filchi_timers_create(pool);
+    pool->timers = filchi_timers_create(pool, pool->origin, &pool->thieves);
     if (!pool->timers) {
         rc = -ENOMEM;
         goto unref_stop;
@@ -139,6 +162,7 @@ unref_stop:
     filch_stop_unref(pool->stop);
 close_home:
     filchi_slab_home_close(pool->home, NULL, 0);
+    filchi_origin_unref(pool->origin);
 free_memory:
     filchi_os_free(pool);
     return rc;
@@ -161,6 +185,8 @@ int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out)
     size_t size = out->size;
     if (size < sizeof size)
         return -EINVAL;
+    if (!filchi_worker_pool_here(pool))
+        return -EOWNERDEAD;
     filch_pool_stats stats = { .size = size, .workers = filchi_pool_workers(pool) };
     for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++) {
         const struct filchi_worker *worker = filchi_pool_worker(pool, i);
@@ -234,6 +260,8 @@ int filch_pool_shutdown(filch_pool *pool, unsigned flags, int64_t timeout_ns, fi
     const unsigned known = FILCH_SHUTDOWN_WAIT | FILCH_SHUTDOWN_CANCEL_PENDING | FILCH_SHUTDOWN_STOP_RUNNING;
     if (!pool || flags & ~known)
         return -EINVAL;
+    if (!filchi_worker_pool_here(pool))
+        return -EOWNERDEAD;
     bool inside = filchi_worker_inside(pool) || filchi_timers_here == pool->timers; /* the latter: a callback */
     if (flags & FILCH_SHUTDOWN_WAIT && inside)
         return -EDEADLK;

@@ -46,6 +46,7 @@ static int make_worker(filch_pool *pool, unsigned index)
         return rc;
     filchi_batch_init(&worker->batch);
     filchi_slab_init(&worker->slab, pool->home, FILCHI_SHARDS + index);
+    filchi_readers_add(&pool->thieves, &worker->thief);
     worker->pool = pool;
     worker->random = UINT64_C(0x9E3779B97F4A7C15) * (index + 1);
     worker->leaves.ns = worker->outside.ns = FILCHI_AVERAGE_NONE;
@@ -67,7 +68,7 @@ int filchi_resize_make(filch_pool *pool, unsigned workers)
     unsigned made = atomic_load_explicit(&pool->n_made, memory_order_relaxed);
     while (made < workers && !(rc = make_worker(pool, made))) {
         made++;
-        /* release R1: pairs with acquire R1 in filchi_pool_made(); publishes the worker and its block. */
+        /* release U3: pairs with acquire U3 in filchi_pool_made(); publishes the worker and its block. */
         atomic_store_explicit(&pool->n_made, made, memory_order_release);
         retire_new(pool, filchi_pool_worker(pool, made - 1));
     }
@@ -115,6 +116,8 @@ int filch_pool_resize(filch_pool *pool, unsigned workers)
 {
     if (!pool || !workers || workers > FILCHI_WORKERS_MAX)
         return -EINVAL;
+    if (!filchi_worker_pool_here(pool))
+        return -EOWNERDEAD;
     /* relaxed: at the moment of a shutdown a change is as good as one before it. */
     if (atomic_load_explicit(&pool->closing, memory_order_relaxed))
         return -ESHUTDOWN;

@@ -39,6 +39,7 @@ struct filch_scope {
     uint32_t due;        /* signals accounted for */
     size_t taken;        /* members that came through the queue */
     struct member *lent; /* its future is the caller's for the time being */
+    bool told;           /* of an error */
     /* Under the lock. */
     pthread_mutex_t lock;
     filch_error *first;
@@ -86,8 +87,15 @@ static void serve_member(struct filchi_waiter *waiter)
 
 static struct filchi_group **innermost(void)
 {
-    struct filchi_thread *thread = filchi_thread_here;
+    struct filchi_thread *thread = filchi_worker_thread();
     return thread && thread->frame ? &thread->frame->scopes : &open_outside;
+}
+
+/* The scope that a new one is opened in, or NULL: one that a child of fork() has a copy of does not count. */
+static filch_scope *enclosing_scope(void)
+{
+    filch_scope *scope = (filch_scope *)*innermost();
+    return scope && filchi_worker_pool_here(scope->pool) ? scope : NULL;
 }
 
 static filch_stop *parent_stop(filch_pool *pool, filch_stop *chosen)
@@ -95,8 +103,8 @@ static filch_stop *parent_stop(filch_pool *pool, filch_stop *chosen)
     const filch_task *task = filch_task_current();
     if (chosen)
         return chosen;
-    if (*innermost())
-        return ((filch_scope *)*innermost())->stop;
+    if (enclosing_scope())
+        return enclosing_scope()->stop;
     return task ? filchi_future_stop(task) : pool->stop;
 }
 
@@ -122,6 +130,8 @@ int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_opti
         return rc;
     if (!pool || (chosen.policy != FILCH_FAIL_FAST && chosen.policy != FILCH_COLLECT))
         return -EINVAL;
+    if (!filchi_worker_pool_here(pool))
+        return -EOWNERDEAD;
     size_t name_size = chosen.name ? strlen(chosen.name) + 1 : 0;
     filch_scope *scope = filchi_os_alloc_aligned(_Alignof(filch_scope), sizeof *scope + name_size);
     if (!scope)
@@ -154,8 +164,9 @@ filch_stop *filch_scope_stop(filch_scope *scope)
 filch_scope *filch_scope_current(void)
 {
     const filch_task *task = filch_task_current();
-    if (*innermost())
-        return (filch_scope *)*innermost();
+    filch_scope *scope = enclosing_scope();
+    if (scope)
+        return scope;
     return task ? (filch_scope *)filchi_future_group(task) : NULL;
 }
 
@@ -185,6 +196,8 @@ int filch_scope_submit_with(filch_scope *scope, filch_fn *fn, void *arg, const f
     int rc = filchi_options_copy(&chosen, sizeof chosen, options);
     if (rc)
         return rc;
+    if (!filchi_worker_pool_here(scope->pool))
+        return -EOWNERDEAD;
     if (!chosen.stop)
         chosen.stop = scope->stop;
     else if (!descends(chosen.stop, scope->stop))
@@ -295,6 +308,8 @@ int filch_scope_next(filch_scope *scope, int64_t timeout_ns, filch_future **out)
 {
     if (scope->discard)
         return -EINVAL;
+    if (!filchi_worker_pool_here(scope->pool))
+        return -EOWNERDEAD;
     free_member(scope->lent);
     int rc = 0;
     struct member *member = take(scope);
@@ -304,6 +319,7 @@ int filch_scope_next(filch_scope *scope, int64_t timeout_ns, filch_future **out)
     if (!member)
         return rc;
     *out = member->waiter.subject;
+    scope->told |= filchi_future_state(*out) == FILCH_FAILED;
     return 1;
 }
 
@@ -349,8 +365,18 @@ static int stopped_outcome(const filch_scope *scope, filch_error **out_error)
     return code;
 }
 
+/* The first error with the later ones; the caller's to unref. */
+static filch_error *make_error(const filch_scope *scope)
+{
+    size_t kept = scope->n_suppressed < SUPPRESSED ? scope->n_suppressed : SUPPRESSED;
+    return filchi_error_with_suppressed(scope->first, (const filch_error *const *)scope->suppressed, kept,
+                                        scope->n_suppressed);
+}
+
 int filch_scope_join(filch_scope *scope, filch_error **out_error)
 {
+    if (!filchi_worker_pool_here(scope->pool))
+        return -EOWNERDEAD;
     int rc = await_all(scope);
     if (rc) {
         if (out_error)
@@ -359,10 +385,9 @@ int filch_scope_join(filch_scope *scope, filch_error **out_error)
     }
     if (!scope->first) /* relaxed: by Z1. */
         return atomic_load_explicit(&scope->stopped, memory_order_relaxed) ? stopped_outcome(scope, out_error) : 0;
-    size_t kept = scope->n_suppressed < SUPPRESSED ? scope->n_suppressed : SUPPRESSED;
+    scope->told = true;
     if (out_error)
-        *out_error = filchi_error_with_suppressed(scope->first, (const filch_error *const *)scope->suppressed, kept,
-                                                  scope->n_suppressed);
+        *out_error = make_error(scope);
     return filch_error_code(scope->first);
 }
 
@@ -378,10 +403,25 @@ static void unlink_scope(const filch_scope *scope)
         *at = scope->group.enclosing;
 }
 
+/* Closed without anybody having heard of its errors. */
+static void report_unobserved(const filch_scope *scope)
+{
+    const struct filchi_origin *origin = scope->pool->origin;
+    if (!origin->on_unobserved)
+        return;
+    filch_error *error = make_error(scope);
+    origin->on_unobserved(error, origin->unobserved_arg);
+    filch_error_unref(error);
+}
+
 void filch_scope_close(filch_scope *scope)
 {
     if (!scope)
         return;
+    if (!filchi_worker_pool_here(scope->pool)) { /* a copy: the tasks that it would await are not there */
+        unlink_scope(scope);
+        return;
+    }
     filch_stop_request(scope->stop, -ECANCELED);
     while (await_all(scope)) /* the tasks use it: whatever it takes */
         filchi_os_yield();
@@ -390,6 +430,8 @@ void filch_scope_close(filch_scope *scope)
     for (struct member *member; (member = take(scope));)
         free_member(member);
     filchi_parker_settle(&scope->parker, scope->due);
+    if (scope->first && !scope->told)
+        report_unobserved(scope);
     filch_error_unref(scope->first);
     for (size_t i = 0; i < SUPPRESSED; i++)
         filch_error_unref(scope->suppressed[i]);

@@ -32,6 +32,8 @@ struct extension {
 };
 
 struct filchi_slab_home {
+    void *user;                  /* constant */
+    void (*release)(void *user); /* constant */
     pthread_mutex_t lock;
     struct arena *arenas; /* under lock */
     _Atomic size_t live;  /* after close: objects not freed yet, plus one while closing */
@@ -78,8 +80,16 @@ static struct filchi_slab_returns *returns_of(struct filchi_slab_home *home, siz
     return extension ? &extension->returns[index - extension->first] : &home->returns[index];
 }
 
+void filchi_slab_home_set_user(struct filchi_slab_home *home, void *user, void (*release)(void *user))
+{
+    home->user = user;
+    home->release = release;
+}
+
 static void home_free(struct filchi_slab_home *home)
 {
+    if (home->release)
+        home->release(home->user);
     for (struct arena *arena = home->arenas, *older; arena; arena = older) {
         older = arena->older;
         filchi_os_pages_free(arena->pages, arena->size);
@@ -186,6 +196,11 @@ static struct chunk *chunk_of(const void *object)
 const struct filchi_slab_home *filchi_slab_home_of(const void *object)
 {
     return chunk_of(object)->home;
+}
+
+void *filchi_slab_user_of(const void *object)
+{
+    return chunk_of(object)->home->user;
 }
 
 void filchi_slab_free(void *object, struct filchi_slab *mine)

@@ -83,6 +83,8 @@ int filch_stream_begin(filch_stream **out, filch_pool *pool, filch_fn *fn, filch
         return rc;
     if (!pool || !fn || !source)
         return -EINVAL;
+    if (!filchi_worker_pool_here(pool))
+        return -EOWNERDEAD;
     size_t window = chosen.window ? chosen.window : (size_t)4 * filch_pool_workers(pool);
     filch_stream *made = allocate(window, chosen.name);
     if (!made)
@@ -231,6 +233,8 @@ int filch_stream_next(filch_stream *stream, void **out_result)
     drop_lent(stream);
     if (stream->over)
         return stream->end;
+    if (!filchi_worker_pool_here(stream->pool)) /* nor is the source asked: what it reads may be the parent's */
+        return -EOWNERDEAD;
     fill(stream);
     if (stream->delivered == stream->taken)
         return tell_end(stream);
@@ -263,9 +267,10 @@ void filch_stream_end(filch_stream *stream)
     drop_lent(stream);
     cancel_pending(stream);
     for (size_t number = stream->taken; number > stream->delivered; number--) {
-        /* Tasks use the items: whatever it takes, none may be left. */
-        while (filchi_await_future(slot_of(stream, number - 1)->future, FILCHI_NEVER, false))
-            filchi_os_yield();
+        filch_future *future = slot_of(stream, number - 1)->future;
+        filchi_await_final(future); /* tasks use the items: none may be left */
+        if (stream->error)          /* the stream failed: this one comes with it */
+            filchi_future_look(future);
         drop(stream, number - 1);
     }
     filch_error_unref(stream->error);

@@ -171,6 +171,8 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
         return rc;
     if (!pool || !fn || chosen.start_at_ns < 0)
         return -EINVAL;
+    if (!filchi_worker_pool_here(pool))
+        return -EOWNERDEAD;
     struct prepared prepared;
     rc = prepare(pool, fn, &chosen, &prepared);
     if (rc)

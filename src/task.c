@@ -7,7 +7,7 @@
 
 filch_task *filch_task_current(void)
 {
-    const struct filchi_thread *thread = filchi_thread_here;
+    const struct filchi_thread *thread = filchi_worker_thread();
     return thread && thread->frame ? thread->frame->task : NULL;
 }
 
@@ -51,13 +51,13 @@ static void end_region(struct filchi_thread *thread)
 void filch_blocking_begin(filch_task *self)
 {
     (void)self; /* it runs on this thread */
-    begin_region(filchi_thread_here);
+    begin_region(filchi_worker_thread());
 }
 
 void filch_blocking_end(filch_task *self)
 {
     (void)self;
-    end_region(filchi_thread_here);
+    end_region(filchi_worker_thread());
 }
 
 unsigned filch_task_attempt(const filch_task *self)

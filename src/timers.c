@@ -3,7 +3,6 @@
 #include "timers.h"
 
 #include "os.h"
-#include "rcu.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -154,7 +153,7 @@ static void *timers_main(void *arg)
         fire_due(timers);
         if (more)
             continue;
-        if (timers->due.retired && filchi_deque_empty(&timers->due) && filchi_rcu_synchronize())
+        if (timers->due.retired && filchi_deque_empty(&timers->due) && filchi_readers_none(timers->thieves))
             filchi_deque_reclaim(&timers->due);
         sleep_until_due(timers, seen);
     }
@@ -174,7 +173,8 @@ void filchi_timers_post(struct filchi_timers *timers, struct filchi_message *mes
         filchi_parker_signal(&timers->parker);
 }
 
-struct filchi_timers *filchi_timers_create(filch_pool *pool)
+struct filchi_timers *filchi_timers_create(filch_pool *pool, struct filchi_origin *origin,
+                                           const struct filchi_readers *thieves)
 {
     struct filchi_timers *timers = filchi_os_alloc_aligned(_Alignof(struct filchi_timers), sizeof *timers);
     if (!timers)
@@ -190,6 +190,8 @@ struct filchi_timers *filchi_timers_create(filch_pool *pool)
     atomic_init(&timers->refs, 1);
     pthread_mutex_init(&timers->lock, NULL);
     timers->pool = pool;
+    timers->thieves = thieves;
+    timers->origin = filchi_origin_ref(origin);
     return timers;
 }
 
@@ -205,6 +207,7 @@ void filchi_timers_unref(struct filchi_timers *timers)
     if (atomic_fetch_sub_explicit(&timers->refs, 1, memory_order_acq_rel) != 1)
         return;
     filchi_deque_fini(&timers->due);
+    filchi_origin_unref(timers->origin);
     pthread_mutex_destroy(&timers->lock);
     filchi_os_free(timers);
 }

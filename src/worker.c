@@ -5,7 +5,6 @@
 
 #include "handoff.h"
 #include "later.h"
-#include "rcu.h"
 #include "starting.h"
 
 #include <string.h>
@@ -64,13 +63,13 @@ static filch_future *steal(struct filchi_thread *thread)
         return NULL;
     filch_future *found = NULL;
     unsigned first = (unsigned)(next_random(own) % n);
-    filchi_rcu_read_begin();
+    filchi_reader_begin(&own->thief);
     for (unsigned i = 0; i < n && !found; i++) {
         struct filchi_worker *victim = filchi_pool_worker(pool, (first + i) % n);
         if (victim != own)
             found = steal_from(victim, &thread->outside);
     }
-    filchi_rcu_read_end();
+    filchi_reader_end(&own->thief);
     if (found)
         filchi_counter_add(&own->stolen, 1);
     return found;
@@ -84,13 +83,13 @@ static filch_future *take_left(struct filchi_thread *thread)
     unsigned n = filchi_pool_made(pool);
     if (n <= filchi_pool_workers(pool))
         return NULL;
-    filchi_rcu_read_begin();
+    filchi_reader_begin(&thread->worker->thief);
     for (unsigned i = 0; i < n && !found; i++) {
         struct filchi_worker *worker = filchi_pool_worker(pool, i);
         if (atomic_load_explicit(&worker->retired, memory_order_relaxed)) /* relaxed: a hint. */
             found = steal_from(worker, &thread->outside);
     }
-    filchi_rcu_read_end();
+    filchi_reader_end(&thread->worker->thief);
     return found;
 }
 
@@ -110,11 +109,11 @@ static filch_future *take_due(struct filchi_thread *thread)
         return NULL;
     void *item = NULL;
     enum filchi_deque_steal outcome;
-    filchi_rcu_read_begin();
+    filchi_reader_begin(&thread->worker->thief);
     do
         outcome = filchi_deque_steal(due, &item);
     while (outcome == FILCHI_DEQUE_LOST);
-    filchi_rcu_read_end();
+    filchi_reader_end(&thread->worker->thief);
     thread->outside = true;
     thread->due = outcome == FILCHI_DEQUE_TOOK;
     return thread->due ? item : NULL;
@@ -185,7 +184,7 @@ static void reclaim(struct filchi_thread *thread)
     /* Thieves from outside that come later find the new array: the lock orders them after its publication. */
     bool alone = thread->pool->outside_thieves == 0;
     pthread_mutex_unlock(&thread->pool->handoff.lock);
-    if (alone && filchi_rcu_synchronize())
+    if (alone && filchi_readers_none(&thread->pool->thieves))
         filchi_deque_reclaim(deque);
 }
 
@@ -277,7 +276,9 @@ static void execute(struct filchi_thread *thread, filch_future *future)
     if (name)
         set_label(thread, name);
     int rc = fn(future, future->arg);
-    while (thread->regions) /* it returned inside one */
+    if (!filchi_worker_pool_here(thread->pool))
+        filchi_os_thread_exit(); /* the function called fork() and returned in the child: there is nothing here */
+    while (thread->regions)      /* it returned inside one */
         filch_blocking_end(future);
     while (frame.scopes)
         frame.scopes->close(frame.scopes);
@@ -447,14 +448,12 @@ void *filchi_worker_main(void *arg)
         return NULL;
     filchi_thread_here = thread; /* not before: to the hooks this is a thread like any other */
     atomic_store_explicit(&thread->id, filchi_os_thread_id(), memory_order_relaxed); /* relaxed: to look at. */
-    filchi_rcu_register();
     measure_stack(thread);
     while (filchi_handoff_await_worker(thread)) {
         filch_future *found;
         while ((found = find_work(thread)))
             run_entry(thread, found, thread->outside);
     }
-    filchi_rcu_unregister();
     filchi_thread_here = NULL;
     filchi_starting_end(thread);
     return NULL;

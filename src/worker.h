@@ -12,7 +12,9 @@
 #include "future.h"
 #include "idle.h"
 #include "inject.h"
+#include "origin.h"
 #include "parker.h"
+#include "readers.h"
 #include "timers.h"
 
 /* Submissions from outside are spread over these, so that producers seldom meet. */
@@ -52,6 +54,7 @@ struct filchi_worker {
     _Atomic bool retired;                          /* out of circulation; written under handoff's lock */
     const struct filchi_thread *holder;            /* handoff's lock; what a dump noted, as the next */
     bool is_idle;
+    struct filchi_reader thief;    /* holder: as it steals */
     uint64_t random;               /* holder: where the next steal begins */
     unsigned tick;                 /* holder: tasks found, for fairness */
     struct filchi_average leaves;  /* holder: tasks that did not wait */
@@ -196,10 +199,11 @@ struct filch_pool {
     struct filchi_worker *blocks[FILCHI_BLOCKS];    /* each constant once a worker of it is made */
     pthread_mutex_t making;                         /* held by who makes workers */
     struct filchi_slab_home *home;                  /* constant */
+    struct filchi_origin *origin;                   /* constant; a reference */
     struct filchi_handoff handoff;
     struct filchi_capacity capacity;
-    /* Thieves that are not pool threads, and so outside of RCU: while there are any no array is freed. Under
-     * the lock. */
+    struct filchi_readers thieves; /* the workers' */
+    /* Thieves without a worker: while there are any no array is freed. Under the lock. */
     unsigned outside_thieves;
     _Atomic uint64_t reaped;      /* queue entries that no worker dealt with */
     _Atomic uint64_t waits;       /* times a task began to wait for another attempt: a queue entry each */
@@ -210,7 +214,7 @@ struct filch_pool {
 /* How many workers there are: whoever looks for what is left in queues looks at all of them. */
 static inline unsigned filchi_pool_made(const filch_pool *pool)
 {
-    /* acquire R1: pairs with release R1 in filchi_resize_make(); the worker is complete. */
+    /* acquire U3: pairs with release U3 in filchi_resize_make(); the worker is complete. */
     return atomic_load_explicit(&pool->n_made, memory_order_acquire);
 }
 
@@ -237,6 +241,19 @@ extern _Thread_local struct filchi_thread *filchi_thread_here;
 
 /* What a thread of the pool does. arg: its filchi_thread, holding a worker. */
 void *filchi_worker_main(void *arg);
+
+/* Whether the pool was created in this process: if not, no lock of it must be taken. */
+static inline bool filchi_worker_pool_here(const filch_pool *pool)
+{
+    return filchi_origin_here(pool->origin);
+}
+
+/* The same thread; NULL too in a process that a task made by fork(), whose pool is not there. */
+static inline struct filchi_thread *filchi_worker_thread(void)
+{
+    struct filchi_thread *thread = filchi_thread_here;
+    return thread && filchi_worker_pool_here(thread->pool) ? thread : NULL;
+}
 
 /* The thread, if it is a pool's and holds a worker. */
 static inline struct filchi_thread *filchi_worker_holder(void)

@@ -31,6 +31,14 @@
  * pool, but no signal handler unless a comment says async-signal-safe. The library prints nothing,
  * never exits, and keeps no global state but the one signal handler that filch_guard_begin() asks for.
  *
+ * fork(). In the child every call on a pool of the parent fails with -EOWNERDEAD and does nothing; filch_pool_workers()
+ * and filch_pool_stop() still answer. Of its futures those that are final can be read; the others stay as they are:
+ * waits and iterators fail with -EOWNERDEAD, a cancel returns false. Of a stop made before the fork only
+ * filch_stop_requested(), _reason() and _error() are of use, as another thread may have been about to change it. A new
+ * pool works, with new stops. A child made inside a task is outside of tasks: filch_task_current() is NULL; if the task
+ * function returns there, the child ends with status 0; and it has inherited the blocked signals of its thread. The
+ * parent does not notice.
+ *
  * Ordering. Everything before a submit happens before the task runs; everything a task does happens before
  * its final state is seen by filch_future_state(), a wait, an iterator or a callback.
  */
@@ -98,10 +106,20 @@ typedef struct filch_pool_options {
     int (*worker_init)(void *arg);  /* run on each thread before its first task; NULL: none; see below */
     void (*worker_exit)(void *arg); /* run on each thread before it ends, unless worker_init failed; NULL: none */
     void *worker_arg;               /* of both */
+    /*
+     * Called when a FAILED future is freed and nobody asked for its result, error or state, nor was its error passed
+     * on by a map, a stream or a scope: on the thread that dropped the last reference, or for tasks that nobody holds
+     * on the one that ran it; and when a scope with errors is closed of which neither filch_scope_join() nor
+     * filch_scope_next() told any. The error is valid during the call. Futures outlive their pool, so this
+     * may come after its end. NULL: none.
+     */
+    void (*on_unobserved)(const filch_error *error, void *arg);
+    void *unobserved_arg;
 } filch_pool_options;
 
 /* clang-format off */
-#define FILCH_POOL_OPTIONS { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL, 0, FILCH_BLOCK, NULL, NULL, NULL }
+#define FILCH_POOL_OPTIONS \
+    { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL, 0, FILCH_BLOCK, NULL, NULL, NULL, NULL, NULL }
 /* clang-format on */
 
 /*
@@ -114,7 +132,7 @@ FILCH_API unsigned filch_default_workers(void);
 /*
  * Creates a pool. `options` may be NULL. No thread is started before the first submit. A pool's threads
  * block every asynchronous signal, use no CPU while there is nothing to do, and a task stays on the thread it
- * started on. In the child of a fork() the parent's pools must not be used; a new pool works.
+ * started on.
  * With a worker_init the threads of all workers are started and initialised here instead. It returns 0, or a
  * negative code that becomes this function's; then every thread has ended, those that were initialised by way of
  * worker_exit. On a thread that is started later, for a task that waits, a failure counts as a thread that the
