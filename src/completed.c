@@ -18,6 +18,7 @@ struct filch_completed {
     uint32_t due;     /* signals accounted for */
     int64_t deadline; /* of the whole iteration */
     size_t total, delivered;
+    size_t hint;                 /* see struct filchi_awaited */
     size_t cursor;               /* nodes from here on are known to have started */
     struct filchi_waiter *ready; /* already final at the beginning */
     struct filchi_waiter **ready_end;
@@ -194,6 +195,9 @@ static struct filchi_waiter *await_one(struct filch_completed *completed, int *r
     struct filchi_await await;
     struct filchi_waiter *waiter;
     filchi_await_begin(&await, &completed->parker, completed->deadline, true);
+    await.awaited = (struct filchi_awaited) {
+        .kind = FILCHI_AWAITED_ANY, .nodes = completed->nodes, .n = completed->total, .hint = &completed->hint
+    };
     for (;;) {
         bool stalled;
         uint32_t seen = filchi_parker_count(&completed->parker);

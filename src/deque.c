@@ -141,9 +141,25 @@ enum filchi_deque_steal filchi_deque_steal(struct filchi_deque *deque, void **ou
     return FILCHI_DEQUE_TOOK;
 }
 
+int64_t filchi_deque_size(const struct filchi_deque *deque)
+{
+    /* relaxed: an answer for the moment only. */
+    int64_t size = atomic_load_explicit(&deque->bottom, memory_order_relaxed) -
+                   atomic_load_explicit(&deque->top, memory_order_relaxed);
+    return size > 0 ? size : 0;
+}
+
 bool filchi_deque_empty(const struct filchi_deque *deque)
 {
     /* relaxed: a hint; where it decides about sleeping a store-load fence stands before it. */
     return atomic_load_explicit(&deque->top, memory_order_relaxed) >=
            atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+}
+
+size_t filchi_deque_count(const struct filchi_deque *deque)
+{
+    /* relaxed: numbers to look at, of two moments. */
+    int64_t top = atomic_load_explicit(&deque->top, memory_order_relaxed);
+    int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+    return bottom > top ? (size_t)(bottom - top) : 0;
 }

@@ -254,6 +254,8 @@ void filchi_future_wait(filch_future *future)
     future->value.result = NULL;
     /* relaxed: the runner's own. */
     filch_error_unref(atomic_exchange_explicit(&future->error, NULL, memory_order_relaxed));
+    /* relaxed: a thread that looks for cycles must not find us on this one any more. */
+    atomic_store_explicit(&future->body, 0, memory_order_relaxed);
     uintptr_t old;
     filchi_waitlist_move(&future->waiters, FILCH_RUNNING, FILCH_RETRY_WAIT, &old);
 }

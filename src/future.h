@@ -28,10 +28,22 @@ struct filchi_group {
     void (*failed)(struct filchi_group *group, const filch_error *error);
     /* Who made a task final, when its waiters were served. The task may be gone. */
     void (*left)(struct filchi_group *group, filch_state state);
+    /* The thread that opened it, whose task has returned without closing it. */
+    void (*close)(struct filchi_group *group);
+    struct filchi_group *enclosing; /* opener: of those it has open, the next one out */
+};
+
+/* How a task belongs to a group. */
+struct filchi_membership {
+    struct filchi_group *group;
+    struct filchi_waiter *waiter; /* registered with the task from the beginning, its subject set; NULL: none */
+    unsigned refs;                /* handles at the beginning */
 };
 
 /* Bits below the stop's pointer. */
 #define FILCHI_STOP_OWNED ((uintptr_t)1)
+#define FILCHI_STOP_PLACE ((uintptr_t)2) /* its queue entry holds a place: see capacity.h */
+#define FILCHI_STOP_FLAGS (FILCHI_STOP_OWNED | FILCHI_STOP_PLACE)
 
 struct filch_future {
     /* Line 0: all that most tasks touch. */
@@ -166,7 +178,7 @@ static inline void filchi_future_use_cold(filch_future *future)
 
 static inline filch_stop *filchi_future_stop(const filch_future *future)
 {
-    return (filch_stop *)(future->stop & ~FILCHI_STOP_OWNED);
+    return (filch_stop *)(future->stop & ~FILCHI_STOP_FLAGS);
 }
 
 #endif

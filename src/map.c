@@ -189,9 +189,7 @@ void filch_mapping_end(filch_mapping *mapping)
         filch_future *future = mapping->chunks[i].future;
         if (!future)
             continue;
-        /* Tasks write to the caller's memory: whatever it takes, none may be left. */
-        while (filchi_await_future(future, FILCHI_NEVER, false))
-            filchi_os_yield();
+        filchi_await_final(future); /* tasks write to the caller's memory: none may be left */
         filch_future_unref(future);
     }
     filch_error_unref(mapping->error);

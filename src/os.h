@@ -59,6 +59,12 @@ void filchi_os_pages_free(void *pages, size_t size);
 int filchi_os_thread_start(pthread_t *out, void *(*main)(void *), void *arg, const char *name, size_t stack_size);
 void filchi_os_thread_join(pthread_t thread);
 
+/* A number above 255 that no other thread has while this one lives. Async-signal-safe. */
+uintptr_t filchi_os_self(void);
+
+/* The system's number of the calling thread. */
+long filchi_os_thread_id(void);
+
 /* Whether a thread can have a stack of that many bytes. */
 bool filchi_os_stack_size_valid(size_t size);
 
@@ -78,6 +84,9 @@ unsigned filchi_os_cpu_quota(const char *root);
 int filchi_os_event_create(void);
 void filchi_os_event_signal(int fd);
 void filchi_os_event_close(int fd);
+
+/* Writes all of it, or returns a negative errno, having written some. */
+int filchi_os_write(int fd, const char *text, size_t length);
 
 /* Puts the text of an errno into the buffer. */
 void filchi_os_error_text(int code, char *buffer, size_t size);

@@ -161,6 +161,16 @@ void filchi_os_thread_join(pthread_t thread)
     pthread_join(thread, NULL);
 }
 
+uintptr_t filchi_os_self(void)
+{
+    return (uintptr_t)pthread_self(); /* an address, in glibc and musl */
+}
+
+long filchi_os_thread_id(void)
+{
+    return syscall(SYS_gettid);
+}
+
 bool filchi_os_stack_size_valid(size_t size)
 {
     pthread_attr_t attributes;
@@ -331,6 +341,18 @@ void filchi_os_event_signal(int fd)
 void filchi_os_event_close(int fd)
 {
     close(fd);
+}
+
+int filchi_os_write(int fd, const char *text, size_t length)
+{
+    while (length) {
+        ssize_t n = write(fd, text, length);
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        text += n < 0 ? 0 : n;
+        length -= n < 0 ? 0 : (size_t)n;
+    }
+    return 0;
 }
 
 void filchi_os_error_text(int code, char *buffer, size_t size)

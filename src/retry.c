@@ -63,5 +63,6 @@ int64_t filchi_retry_interval(const struct filchi_plan *plan)
 filch_error *filchi_retry_error(const struct filchi_plan *plan, const char *task, const filch_error *last)
 {
     unsigned attempt = filchi_plan_attempt(plan);
-    return filchi_error_makef(task, last, 0, "gave up after %u attempt%s", attempt, attempt == 1 ? "" : "s");
+    return filchi_error_with_attempt(task, last, attempt, "gave up after %u attempt%s", attempt,
+                                     attempt == 1 ? "" : "s");
 }

@@ -36,6 +36,8 @@ struct filchi_slab {
 /* The memory of the n slabs of one pool. It outlives the pool until the last object is free. NULL without
  * memory. */
 struct filchi_slab_home *filchi_slab_home_create(size_t n);
+/* One caller at a time: room for n more slabs. 0 or -ENOMEM. */
+int filchi_slab_home_extend(struct filchi_slab_home *home, size_t n);
 /* Closes all n slabs, from which nobody allocates any more; frees everything now or with the last live object. */
 void filchi_slab_home_close(struct filchi_slab_home *home, struct filchi_slab *const *slabs, size_t n);
 

@@ -45,8 +45,8 @@ static void inherit(filch_stop *stop)
         filch_error_unref((filch_error *)reason); /* the parent still holds it: nothing is freed here */
 }
 
-/* The reason is set. True if this call has served the list: then the children in it are `stopped`, and owed
- * a raise(). */
+/* The reason is set. True if this call has served the list: then the children in it are `stopped`, and the caller
+ * owes a raise_below(). */
 static bool raise_one(filch_stop *stop)
 {
     uintptr_t old;
@@ -68,20 +68,46 @@ static filch_stop *prepend_children(filch_stop *stop, filch_stop *list)
     return list;
 }
 
-/* Whoever has served the list of `stop`: stops its children, theirs and so on, in a loop, however deep the
- * tree. */
-static void raise_children(filch_stop *stop)
+/* Moves the late waiters to the end of a list, in the order of registration; returns the new end. */
+static struct filchi_waiter **append_late(filch_stop *stop, struct filchi_waiter **end)
 {
+    struct filchi_waiter *last = stop->late;
+    while (stop->late) {
+        struct filchi_waiter *waiter = stop->late;
+        stop->late = waiter->in.next;
+        waiter->in.next = *end;
+        *end = waiter;
+    }
+    return last ? &last->in.next : end;
+}
+
+static void serve_late(struct filchi_waiter *list)
+{
+    while (list) {
+        struct filchi_waiter *waiter = list;
+        list = waiter->in.next; /* before it is served: it may be gone after */
+        filchi_waitlist_late(waiter);
+    }
+}
+
+/* Whoever has served the list of `stop`: stops its children, theirs and so on, in a loop, however deep the
+ * tree. Only then come those who are late: they may take long, or wait for what a child stops. */
+static void raise_below(filch_stop *stop)
+{
+    struct filchi_waiter *late = NULL, **late_end = append_late(stop, &late);
     filch_stop *list = prepend_children(stop, NULL);
     while (list) {
         filch_stop *child = list;
         list = child->next_stopped;
         inherit(child);
-        if (raise_one(child))
+        if (raise_one(child)) {
             list = prepend_children(child, list);
+            late_end = append_late(child, late_end);
+        }
         /* release Q2: pairs with acquire Q2 in filch_stop_unref(); our last access. */
         atomic_store_explicit(&child->served, 1, memory_order_release);
     }
+    serve_late(late);
 }
 
 static bool request(filch_stop *stop, uintptr_t reason)
@@ -89,7 +115,7 @@ static bool request(filch_stop *stop, uintptr_t reason)
     bool first = set_reason(stop, reason);
     /* Also if somebody else was first and has not come so far: after any request the stop is requested. */
     if (raise_one(stop))
-        raise_children(stop);
+        raise_below(stop);
     return first;
 }
 
@@ -104,7 +130,7 @@ bool filchi_stop_remove(filch_stop *stop, struct filchi_waiter *waiter)
     bool served = false;
     bool removed = filchi_waitlist_remove_linked(&stop->waiters, waiter, &served);
     if (served)
-        raise_children(stop);
+        raise_below(stop);
     return removed;
 }
 
@@ -114,6 +140,12 @@ static void serve_child(struct filchi_waiter *waiter)
     filch_stop *stop = waiter->owner;
     stop->next_stopped = stop->parent->stopped;
     stop->parent->stopped = stop;
+}
+
+void filchi_stop_late(filch_stop *stop, struct filchi_waiter *waiter)
+{
+    waiter->in.next = stop->late;
+    stop->late = waiter;
 }
 
 static void serve_fd(struct filchi_waiter *waiter)
@@ -158,7 +190,7 @@ static void detach(filch_stop *stop)
 {
     if (!stop->attached || filchi_stop_remove(stop->parent, &stop->in_parent))
         return;
-    /* acquire Q2: pairs with release Q2 in raise_children(). */
+    /* acquire Q2: pairs with release Q2 in raise_below(). */
     while (!atomic_load_explicit(&stop->served, memory_order_acquire))
         filchi_os_yield();
 }

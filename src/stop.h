@@ -19,6 +19,7 @@ struct filch_stop {
     filch_stop *parent;             /* constant; a reference */
     filch_stop *stopped;            /* who serves our list: children that it must stop */
     filch_stop *next_stopped;       /* the same, of the parent: the next of those */
+    struct filchi_waiter *late;     /* the same: waiters to serve when all of the tree is stopped, last first */
     _Atomic int fd;                 /* the eventfd, -1 before anybody asked */
     struct filchi_waiter in_parent; /* registered with the parent while `attached` */
     struct filchi_waiter in_fd;     /* registered with ourselves once fd is there */
@@ -35,6 +36,12 @@ filch_stop *filchi_stop_dispose(filch_stop *stop);
  * that wait for their time may be many: leaving takes constant time. */
 bool filchi_stop_add(filch_stop *stop, struct filchi_waiter *waiter);
 bool filchi_stop_remove(filch_stop *stop, struct filchi_waiter *waiter);
+
+/*
+ * A waiter that is served when the stop and all below it are requested and all others were told, on the same
+ * thread: its `waiter.serve` calls filchi_stop_late(), and it holds a reference to the stop.
+ */
+void filchi_stop_late(filch_stop *stop, struct filchi_waiter *waiter);
 
 /* Polling: one relaxed load. */
 static inline bool filchi_stop_peek(const filch_stop *stop)

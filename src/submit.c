@@ -44,8 +44,7 @@ static uintptr_t hold_stop(filch_pool *pool, filch_stop *stop)
 /* Whether the pool takes no more: from its own tasks it does until they are to be cancelled. */
 static bool is_closed(const filch_pool *pool)
 {
-    const struct filchi_thread *thread = filchi_thread_here;
-    uint32_t closed = thread && thread->pool == pool ? FILCHI_CANCEL : FILCHI_CLOSED;
+    uint32_t closed = filchi_worker_inside(pool) ? FILCHI_CANCEL : FILCHI_CLOSED;
     /* relaxed: from inside, a submit at the moment of a shutdown is as good as one before or after it; from
      * outside the shard's lock decides, which filch_pool_shutdown() takes after it has closed the pool. */
     return atomic_load_explicit(&pool->closing, memory_order_relaxed) & closed;
@@ -63,10 +62,16 @@ static filch_future *accept_inside(struct filchi_thread *thread, int *rc)
     return future;
 }
 
-/* Before anything is taken: a closed pool starts no thread, an open one has one. */
-static int check_outside(filch_pool *pool)
+/* Before anything is allocated: a closed pool starts no thread, an open one has one; and how the task goes in. One
+ * that is to start later waits in no queue, and takes no place there. */
+static int enter_outside(filch_pool *pool, bool delayed, int *entry)
 {
-    return is_closed(pool) ? -ESHUTDOWN : filchi_handoff_ensure_thread(pool);
+    int rc = is_closed(pool) ? -ESHUTDOWN : filchi_handoff_ensure_thread(pool);
+    int chosen = rc || delayed ? FILCHI_ENTRY_FREE : filchi_capacity_enter(pool);
+    if (rc || chosen < 0)
+        return rc ? rc : chosen;
+    *entry = chosen;
+    return 0;
 }
 
 static filch_future *accept_outside(filch_pool *pool, int *rc)
@@ -85,13 +90,50 @@ static filch_future *accept_outside(filch_pool *pool, int *rc)
     return future;
 }
 
-static int publish(filch_pool *pool, struct filchi_thread *inside, filch_future *future)
+/* What must be had before the task is accepted. */
+struct prepared {
+    struct filchi_thread *inside; /* NULL: from elsewhere */
+    int entry;                    /* a filchi_entry: how it goes in */
+    char *long_name;
+    struct filchi_plan *plan;
+};
+
+/* It was not accepted after all. */
+static void discard(filch_pool *pool, struct prepared *prepared)
 {
-    if (inside) {
-        filchi_counter_add(&inside->worker->submitted, 1);
-        int rc = filchi_deque_push(&inside->worker->deque, future);
+    filchi_os_free(prepared->long_name);
+    if (prepared->plan)
+        filchi_plan_free(prepared->plan);
+    if (prepared->entry == FILCHI_ENTRY_PLACE)
+        filchi_capacity_leave(pool);
+}
+
+static int prepare(filch_pool *pool, filch_fn *fn, const filch_task_options *options, struct prepared *prepared)
+{
+    struct filchi_thread *inside = filchi_worker_holder();
+    *prepared = (struct prepared) { .inside = inside && inside->pool == pool ? inside : NULL };
+    int rc = prepared->inside ? 0 : enter_outside(pool, options->start_at_ns > 0, &prepared->entry);
+    if (!rc)
+        rc = copy_long_name(options->name, &prepared->long_name);
+    if (!rc && (options->start_at_ns || options->retry))
+        rc = filchi_later_plan(pool, fn, options, &prepared->plan);
+    if (rc)
+        discard(pool, prepared);
+    return rc;
+}
+
+static int publish(filch_pool *pool, const struct prepared *prepared, filch_future *future)
+{
+    if (prepared->entry == FILCHI_ENTRY_CALLER_RUNS) {
+        filchi_worker_run_as_guest(pool, future);
+        return 0;
+    }
+    if (prepared->inside) {
+        struct filchi_worker *worker = prepared->inside->worker;
+        filchi_counter_add(&worker->submitted, 1);
+        int rc = filchi_deque_push(&worker->deque, future);
         if (rc) {
-            filchi_counter_add(&inside->worker->finished, 1); /* counted as accepted and dealt with */
+            filchi_counter_add(&worker->finished, 1); /* counted as accepted and dealt with */
             return rc;
         }
     } else {
@@ -101,51 +143,27 @@ static int publish(filch_pool *pool, struct filchi_thread *inside, filch_future 
     return 0;
 }
 
-/* What must be had before the task is accepted. */
-struct prepared {
-    struct filchi_thread *inside; /* NULL: from elsewhere */
-    char *long_name;
-    struct filchi_plan *plan;
-};
-
-static void discard(struct prepared *prepared)
-{
-    filchi_os_free(prepared->long_name);
-    if (prepared->plan)
-        filchi_plan_free(prepared->plan);
-}
-
-static int prepare(filch_pool *pool, filch_fn *fn, const filch_task_options *options, struct prepared *prepared)
-{
-    struct filchi_thread *inside = filchi_worker_holder();
-    *prepared = (struct prepared) { .inside = inside && inside->pool == pool ? inside : NULL };
-    int rc = prepared->inside ? 0 : check_outside(pool);
-    if (!rc)
-        rc = copy_long_name(options->name, &prepared->long_name);
-    if (!rc && (options->start_at_ns || options->retry))
-        rc = filchi_later_plan(pool, fn, options, &prepared->plan);
-    if (rc)
-        discard(prepared);
-    return rc;
-}
-
 /* Puts together what was prepared. */
 static void fill(filch_future *future, const filch_task_options *options, struct prepared *prepared,
-                 struct filchi_group *group, bool delayed)
+                 const struct filchi_membership *membership, bool delayed)
 {
     if (options->name || options->arg_dtor)
         filchi_future_init_cold(future, options->name ? own_name(future, options->name, prepared->long_name) : NULL,
                                 options->arg_dtor);
     if (prepared->plan)
         filchi_future_init_plan(future, prepared->plan, delayed);
-    if (group) {
+    if (membership->group) {
         filchi_future_use_cold(future);
-        future->group = group;
+        future->group = membership->group;
+    }
+    if (membership->waiter) {
+        membership->waiter->subject = future;
+        filchi_waitlist_add(&future->waiters, membership->waiter);
     }
 }
 
 int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_options *options,
-                  struct filchi_group *group, unsigned refs, filch_future **out)
+                  const struct filchi_membership *membership, filch_future **out)
 {
     filch_task_options chosen = FILCH_TASK_OPTIONS;
     int rc = filchi_options_copy(&chosen, sizeof chosen, options);
@@ -159,20 +177,20 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
         return rc;
     filch_future *future = prepared.inside ? accept_inside(prepared.inside, &rc) : accept_outside(pool, &rc);
     if (!future) {
-        discard(&prepared);
+        discard(pool, &prepared);
         return rc;
     }
     bool delayed = chosen.start_at_ns > 0;
-    filchi_future_init(future, fn, arg, refs);
-    future->stop = hold_stop(pool, chosen.stop);
-    fill(future, &chosen, &prepared, group, delayed);
+    filchi_future_init(future, fn, arg, membership->refs);
+    future->stop = hold_stop(pool, chosen.stop) | (prepared.entry == FILCHI_ENTRY_PLACE ? FILCHI_STOP_PLACE : 0);
+    fill(future, &chosen, &prepared, membership, delayed);
     filch_future *handle = future; /* a task nobody holds may be gone once it is published */
     if (delayed) {
         if (prepared.inside) /* outside it is counted already */
             filchi_counter_add(&prepared.inside->worker->submitted, 1);
         filchi_later_enter(future, chosen.start_at_ns);
     } else {
-        rc = publish(pool, prepared.inside, future);
+        rc = publish(pool, &prepared, future);
     }
     if (rc)
         filchi_future_abandon(future);
@@ -184,7 +202,8 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
 int filch_submit_with(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_options *options,
                       filch_future **out)
 {
-    return filchi_submit(pool, fn, arg, options, NULL, out ? 1 : 0, out);
+    const struct filchi_membership none = { .refs = out ? 1 : 0 };
+    return filchi_submit(pool, fn, arg, options, &none, out);
 }
 
 int filch_submit_at(filch_pool *pool, int64_t at_ns, filch_fn *fn, void *arg, filch_future **out)
@@ -204,5 +223,5 @@ int filch_submit_after(filch_pool *pool, int64_t delay_ns, filch_fn *fn, void *a
 
 int filch_submit(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out)
 {
-    return filchi_submit(pool, fn, arg, NULL, NULL, out ? 1 : 0, out);
+    return filch_submit_with(pool, fn, arg, NULL, out);
 }

@@ -6,11 +6,10 @@
 #include "future.h"
 
 /*
- * As filch_submit_with(), for a task of `group` (NULL: none), with `refs` references, all of them the caller's: *out
- * must not be NULL if there are any. The group hears of the task's end at any moment from now on, but not if it is
- * refused.
+ * As filch_submit_with(), for a task of a group. `out` must not be NULL if the membership has handles, all of which are
+ * the caller's. The group hears of the task's end at any moment from now on, but not if it is refused.
  */
 int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_options *options,
-                  struct filchi_group *group, unsigned refs, filch_future **out);
+                  const struct filchi_membership *membership, filch_future **out);
 
 #endif

@@ -134,12 +134,12 @@ static void fire_due(struct filchi_timers *timers)
 static void sleep_until_due(struct filchi_timers *timers, uint32_t seen)
 {
     int64_t until = timers->heap ? timers->heap->due : FILCHI_NEVER;
-    /* R1. relaxed: R2 follows. */
+    /* S4. relaxed: S5 follows. */
     atomic_store_explicit(&timers->sleeps_until, until == FILCHI_NEVER ? INT64_MAX : until, memory_order_relaxed);
-    filchi_fence_store_load();                /* R2 vs N2 in filchi_timers_post() */
-    if (filchi_mpsc_empty(&timers->messages)) /* R3 */
+    filchi_fence_store_load();                /* S5 vs P5 in filchi_timers_post() */
+    if (filchi_mpsc_empty(&timers->messages)) /* S6 */
         filchi_parker_wait(&timers->parker, seen, until);
-    atomic_store_explicit(&timers->sleeps_until, FILCHI_TIMERS_AWAKE, memory_order_relaxed); /* relaxed: see N3. */
+    atomic_store_explicit(&timers->sleeps_until, FILCHI_TIMERS_AWAKE, memory_order_relaxed); /* relaxed: see P6. */
 }
 
 static void *timers_main(void *arg)
@@ -167,9 +167,9 @@ static void *timers_main(void *arg)
 
 void filchi_timers_post(struct filchi_timers *timers, struct filchi_message *message, int64_t when)
 {
-    filchi_mpsc_push(&timers->messages, &message->link); /* N1 */
-    filchi_fence_store_load();                           /* N2 vs R2 in sleep_until_due() */
-    /* N3. relaxed: after the fence. Awake, it looks for messages before it sleeps. */
+    filchi_mpsc_push(&timers->messages, &message->link); /* P4 */
+    filchi_fence_store_load();                           /* P5 vs S5 in sleep_until_due() */
+    /* P6. relaxed: after the fence. Awake, it looks for messages before it sleeps. */
     if (when < atomic_load_explicit(&timers->sleeps_until, memory_order_relaxed))
         filchi_parker_signal(&timers->parker);
 }

@@ -5,12 +5,12 @@
  * docs/decisions/0005-timer-thread.md tells why it is a thread and not an idle worker.
  *
  *     sender                                 timer thread about to sleep
- *     N1  push the message                   R1  write down until when it sleeps
- *     N2  store-load fence                   R2  store-load fence
- *     N3  does it sleep longer than the      R3  look for messages once more
+ *     P4  push the message                   S4  write down until when it sleeps
+ *     P5  store-load fence                   S5  store-load fence
+ *     P6  does it sleep longer than the      S6  look for messages once more
  *         message can wait? wake it
  *
- * By the fences either N3 sees R1, or R3 sees N1.
+ * By the fences either P6 sees S4, or S6 sees P4.
  *
  * Tasks that became due go into a deque that the timer thread owns and every worker steals from, oldest first:
  * unlike the inject queue it may hold a task twice (docs/design/lifetime.md).

@@ -22,6 +22,7 @@ static _Atomic unsigned firsts[ROOTS], asked[ROOTS]; /* requests that came first
 static filch_pool *pool;
 static unsigned round_now;
 static _Atomic uint64_t stops, requests, waits, signals;
+static _Atomic uint64_t called, ended; /* callbacks, before they ended or not */
 
 /* Reasons tell which root they come from. */
 static int reason_of(unsigned root)
@@ -59,10 +60,41 @@ static void await_requested(const filch_stop *stop)
             filchi_os_yield(); /* a hang is the watchdog's */
 }
 
+struct listener {
+    filch_stop_callback *callback;
+    const filch_stop *stop;
+    _Atomic unsigned calls;
+};
+
+static void on_request(void *arg)
+{
+    struct listener *listener = arg;
+    if (!filch_stop_requested(listener->stop))
+        abort(); /* async-signal-safe, unlike CHECK */
+    atomic_fetch_add(&listener->calls, 1);
+}
+
+static void listen_to(struct listener *listener, filch_stop *stop)
+{
+    listener->stop = stop;
+    atomic_init(&listener->calls, 0);
+    CHECK_IS(filch_stop_on_request(&listener->callback, stop, on_request, listener), 0);
+}
+
+/* Ended, it was called once or never will be. */
+static void stop_listening(struct listener *listener)
+{
+    bool before = filch_stop_callback_end(listener->callback);
+    CHECK_IS(atomic_load(&listener->calls), before ? 0 : 1);
+    atomic_fetch_add_explicit(before ? &ended : &called, 1, memory_order_relaxed);
+    listener->stop = NULL; /* a call after this crashes */
+}
+
 /* A chain and a bush below one root, looked at, taken down in random order. */
 static void grow(unsigned root, uint64_t *random)
 {
     filch_stop *branch[BRANCH];
+    struct listener listeners[BRANCH];
     unsigned n = 1 + stress_below(random, BRANCH);
     bool asked_before = atomic_load(&firsts[root]) > 0;
     for (unsigned i = 0; i < n; i++) {
@@ -71,6 +103,9 @@ static void grow(unsigned root, uint64_t *random)
         CHECK(!asked_before || filch_stop_requested(branch[i]));
     }
     atomic_fetch_add_explicit(&stops, n, memory_order_relaxed);
+    unsigned n_listeners = stress_below(random, n + 1);
+    for (unsigned i = 0; i < n_listeners; i++)
+        listen_to(&listeners[i], branch[stress_below(random, n)]);
     int fd = -1;
     if (stress_below(random, 4) == 0)
         CHECK_IS(filch_stop_fd(branch[n - 1], &fd), 0);
@@ -92,11 +127,15 @@ static void grow(unsigned root, uint64_t *random)
         CHECK(fd < 0 || poll(&poller, 1, STRESS_PATIENCE * 1000) == 1);
     }
     CHECK(!filch_stop_requested(roots[root]) || atomic_load(&asked[root]) > 0);
+    while (n_listeners > n / 2) /* the rest hold their stops a little longer */
+        stop_listening(&listeners[--n_listeners]);
     while (n) { /* parents may go before their children */
         unsigned at = stress_below(random, n);
         filch_stop_unref(branch[at]);
         branch[at] = branch[--n];
     }
+    while (n_listeners)
+        stop_listening(&listeners[--n_listeners]);
 }
 
 static int sleeper(filch_task *self, void *arg)
@@ -238,8 +277,10 @@ int main(int argc, char **argv)
     uint64_t random = stress_stream(0, 33);
     for (; stress_goes_on(); round_now++)
         one_round(&random);
-    printf("%u rounds, %llu stops, %llu requests, %llu of them in signal handlers, %llu tasks stopped\n", round_now,
-           (unsigned long long)stops, (unsigned long long)requests, (unsigned long long)signals,
-           (unsigned long long)waits);
+    printf(
+        "%u rounds, %llu stops, %llu requests, %llu of them in signal handlers, %llu tasks stopped, %llu callbacks "
+        "called, %llu ended before\n",
+        round_now, (unsigned long long)stops, (unsigned long long)requests, (unsigned long long)signals,
+        (unsigned long long)waits, (unsigned long long)called, (unsigned long long)ended);
     return stress_end();
 }

@@ -109,6 +109,99 @@ Test(error, a_chain_of_a_million_is_freed_without_recursion)
     filch_error_unref(error);
 }
 
+/* ---- Attempts and suppressed errors ---- */
+
+Test(error, an_attempt_is_kept_with_the_code_of_what_failed_last)
+{
+    filch_error *last = filch_error_create(-ECONNREFUSED, "refused");
+    filch_error *error = filchi_error_with_attempt("get", last, 3, "%d attempts failed", 3);
+    cr_assert_eq(filch_error_attempt(last), 0);
+    filch_error_unref(last);
+    cr_assert_eq(filch_error_attempt(error), 3);
+    cr_assert_eq(filch_error_code(error), -ECONNREFUSED);
+    cr_assert_str_eq(filch_error_task(error), "get");
+    cr_assert_str_eq(filch_error_message(error), "3 attempts failed");
+    cr_assert_str_eq(filch_error_message(filch_error_cause(error)), "refused");
+    filch_error_unref(error);
+}
+
+/* An error with a task, an attempt and a cause that kept `n_kept` of `n_all` suppressed ones: "s0", "s1" and so on. */
+static filch_error *suppressing(size_t n_kept, size_t n_all)
+{
+    filch_error *cause = filch_error_create(-EIO, "cause"), *kept[8];
+    filch_error *first = filchi_error_with_attempt("first", cause, 2, "failed");
+    for (size_t i = 0; i < n_kept; i++)
+        kept[i] = filchi_error_makef("later", NULL, -EPIPE, "s%zu", i);
+    filch_error *error =
+        filchi_error_with_suppressed(first, (const filch_error *const *)(void *)kept, n_kept, n_all);
+    for (size_t i = 0; i < n_kept; i++)
+        filch_error_unref(kept[i]);
+    filch_error_unref(first);
+    filch_error_unref(cause);
+    return error;
+}
+
+Test(error, suppressed_errors_are_counted_and_those_kept_can_be_had)
+{
+    filch_error *error = suppressing(2, 5);
+    cr_assert_eq(filch_error_suppressed_count(error), 5);
+    cr_assert_str_eq(filch_error_message(filch_error_suppressed(error, 0)), "s0");
+    cr_assert_str_eq(filch_error_message(filch_error_suppressed(error, 1)), "s1");
+    cr_assert_null(filch_error_suppressed(error, 2));
+    cr_assert_null(filch_error_suppressed(error, SIZE_MAX));
+    filch_error_unref(error);
+}
+
+Test(error, with_suppressed_ones_the_rest_is_a_copy)
+{
+    filch_error *error = suppressing(1, 1);
+    cr_assert_eq(filch_error_code(error), -EIO);
+    cr_assert_eq(filch_error_attempt(error), 2);
+    cr_assert_str_eq(filch_error_task(error), "first");
+    cr_assert_str_eq(filch_error_message(error), "failed");
+    cr_assert_str_eq(filch_error_message(filch_error_cause(error)), "cause");
+    filch_error_unref(error);
+}
+
+Test(error, an_error_that_suppressed_some_can_suppress_more)
+{
+    filch_error *error = suppressing(1, 3), *later = filch_error_create(-EIO, "even later");
+    const filch_error *kept[] = { later };
+    filch_error *more = filchi_error_with_suppressed(error, kept, 1, 2);
+    filch_error_unref(error);
+    filch_error_unref(later);
+    cr_assert_eq(filch_error_suppressed_count(more), 5);
+    cr_assert_str_eq(filch_error_message(filch_error_suppressed(more, 0)), "s0");
+    cr_assert_str_eq(filch_error_message(filch_error_suppressed(more, 1)), "even later");
+    cr_assert_null(filch_error_suppressed(more, 2));
+    filch_error_unref(more);
+}
+
+Test(error, nothing_suppressed_is_the_error_itself)
+{
+    filch_error *error = filch_error_create(-EIO, "alone");
+    filch_error *same = filchi_error_with_suppressed(error, NULL, 0, 0);
+    cr_assert_eq(same, error);
+    cr_assert_eq(filch_error_suppressed_count(error), 0);
+    cr_assert_null(filch_error_suppressed(error, 0));
+    filch_error_unref(error);
+    filch_error_unref(same);
+}
+
+Test(error, suppressed_ones_of_suppressed_ones_are_freed_without_recursion)
+{
+    filch_error *error = filch_error_create(-EIO, "innermost");
+    for (int i = 0; i < 300000; i++) { /* each holds its predecessor both ways */
+        const filch_error *kept[] = { error };
+        filch_error *next = filch_error_create_from(i % 2 ? error : NULL, -EIO, "n");
+        filch_error *outer = filchi_error_with_suppressed(next, kept, 1, 1);
+        filch_error_unref(next);
+        filch_error_unref(error);
+        error = outer;
+    }
+    filch_error_unref(error);
+}
+
 /* ---- Printing ---- */
 
 static filch_error *chain(void)
@@ -129,6 +222,45 @@ Test(error, the_format_has_a_line_for_each_link)
     char buffer[256];
     cr_assert_eq(filch_error_format(error, buffer, sizeof buffer), strlen(PRINTED));
     cr_assert_str_eq(buffer, PRINTED);
+    filch_error_unref(error);
+}
+
+static void assert_printed(const filch_error *error, const char *expected)
+{
+    char buffer[512] = "";
+    cr_assert_eq(filch_error_format(error, buffer, sizeof buffer), strlen(expected));
+    cr_assert_str_eq(buffer, expected);
+}
+
+Test(error, the_format_shows_the_attempt_and_after_the_causes_what_was_suppressed)
+{
+    filch_error *error = suppressing(2, 2);
+    assert_printed(error, "[first, attempt 2] failed (Input/output error)\n"
+                          "  caused by: cause (Input/output error)\n"
+                          "  suppressed: [later] s0 (Broken pipe)\n"
+                          "  suppressed: [later] s1 (Broken pipe)\n");
+    filch_error_unref(error);
+}
+
+Test(error, the_format_says_how_many_suppressed_ones_were_not_kept)
+{
+    filch_error *inner = suppressing(1, 10), *outer = filchi_error_makef("outer", inner, 0, "ended");
+    filch_error_unref(inner);
+    assert_printed(outer, "[outer] ended (Input/output error)\n"
+                          "  caused by: [first, attempt 2] failed (Input/output error)\n"
+                          "  caused by: cause (Input/output error)\n"
+                          "  suppressed: [later] s0 (Broken pipe)\n"
+                          "  suppressed: 9 more\n");
+    filch_error_unref(outer);
+}
+
+Test(error, the_format_of_an_attempt_without_a_name_shows_the_attempt)
+{
+    filch_error *cause = filch_error_create(-EIO, "cause");
+    filch_error *error = filchi_error_with_attempt(NULL, cause, 1, "failed");
+    filch_error_unref(cause);
+    assert_printed(error, "[attempt 1] failed (Input/output error)\n"
+                          "  caused by: cause (Input/output error)\n");
     filch_error_unref(error);
 }
 
@@ -207,5 +339,36 @@ Test(error, the_static_error_may_be_a_cause)
     filch_error_unref(cause);
     cr_assert_eq(filch_error_code(error), -ENOMEM);
     cr_assert_eq(filch_error_code(filch_error_root(error)), -ENOMEM);
+    filch_error_unref(error);
+}
+
+Test(error, without_memory_for_suppressed_ones_the_error_stands_alone)
+{
+    filch_error *error = filch_error_create(-EIO, "first"), *later = filch_error_create(-EIO, "later");
+    const filch_error *kept[] = { later };
+    atomic_store(&filchi_os_faults.allocations, -1);
+    filch_error *same = filchi_error_with_suppressed(error, kept, 1, 1);
+    atomic_store(&filchi_os_faults.allocations, 0);
+    cr_assert_eq(same, error);
+    cr_assert_eq(filch_error_suppressed_count(same), 0);
+    filch_error_unref(same);
+    filch_error_unref(later);
+    filch_error_unref(error);
+}
+
+Test(error, the_static_error_may_stand_in_for_an_attempt_and_suppress_others)
+{
+    filch_error *cause = filch_error_create(-EIO, "cause");
+    const filch_error *kept[] = { cause };
+    atomic_store(&filchi_os_faults.allocations, -1);
+    filch_error *lost = filchi_error_with_attempt("task", cause, 4, "failed");
+    atomic_store(&filchi_os_faults.allocations, 0);
+    cr_assert_eq(filch_error_code(lost), -ENOMEM);
+    cr_assert_eq(filch_error_attempt(lost), 0);
+    filch_error *error = filchi_error_with_suppressed(lost, kept, 1, 1);
+    filch_error_unref(cause);
+    cr_assert_eq(filch_error_code(error), -ENOMEM);
+    cr_assert_eq(filch_error_suppressed_count(error), 1);
+    cr_assert_eq(filch_error_suppressed_count(lost), 0);
     filch_error_unref(error);
 }

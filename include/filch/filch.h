@@ -19,7 +19,8 @@
  *        filch_pool_destroy(pool);
  *
  * 2. Many at once: filch_completed_begin() hands futures back in completion order, filch_map() keeps
- *    input order, filch_wait() waits for the first, the first error, or all of them.
+ *    input order, filch_stream_begin() does so for endless input, filch_wait() waits for the first, the first
+ *    error, or all of them.
  * 3. Nested: a task may submit sub tasks to its own pool and wait for them, whatever the number of workers.
  * 4. Stopping: filch_stop, filch_future_cancel(), filch_pool_shutdown(), filch_guard_begin() for Ctrl-C.
  *
@@ -60,10 +61,13 @@ extern "C" {
 typedef struct filch_future filch_future;
 typedef struct filch_future filch_task;
 typedef struct filch_pool filch_pool;   /* workers that run tasks */
-typedef struct filch_error filch_error; /* immutable, counted references: code, message, task name, cause */
+typedef struct filch_error filch_error; /* immutable, counted references: code, message, task, cause */
 typedef struct filch_stop filch_stop;   /* a flag with a first-wins reason, in a tree, parents stop children */
+typedef struct filch_stop_callback filch_stop_callback;
 typedef struct filch_completed filch_completed; /* an iterator over futures in completion order */
 typedef struct filch_mapping filch_mapping;     /* an iterator over the results of a map in input order */
+typedef struct filch_stream filch_stream;       /* a map over endless input */
+typedef struct filch_scope filch_scope;         /* tasks that fail together and are over when it is closed */
 typedef struct filch_guard filch_guard;         /* an interrupt guard */
 
 #define FILCH_FOREVER INT64_C(-1)
@@ -74,18 +78,30 @@ typedef struct filch_guard filch_guard;         /* an interrupt guard */
 
 /* ---- Pool ------------------------------------------------------------------------------------------ */
 
+/* What a submit from outside of a pool's tasks does when as many wait to be started as the pool has capacity. */
+typedef enum filch_overflow {
+    FILCH_BLOCK,      /* waits for a place, in turn */
+    FILCH_REJECT,     /* fails with -ENOBUFS */
+    FILCH_CALLER_RUNS /* runs the task itself and then returns */
+} filch_overflow;
+
 typedef struct filch_pool_options {
-    size_t size;            /* sizeof(filch_pool_options) */
-    const char *name;       /* prefix of the thread names, copied; default "filch" */
-    unsigned workers;       /* how many tasks run at once, at most 1024; 0: filch_default_workers() */
-    unsigned spare_threads; /* most threads beyond one a worker, for tasks that wait; 0: 256 */
-    bool no_spare_threads;  /* true: not one spare thread; waiting tasks run what they await in place */
-    size_t stack_size;      /* of each thread, bytes, at least 64 KiB; 0: the system's default */
-    filch_stop *stop;       /* parent of the pool's stop, or NULL; the pool takes its own reference */
+    size_t size;                    /* sizeof(filch_pool_options) */
+    const char *name;               /* prefix of the thread names, copied; default "filch" */
+    unsigned workers;               /* how many tasks run at once, at most 1024; 0: filch_default_workers() */
+    unsigned spare_threads;         /* most threads beyond one a worker, for tasks that wait; 0: 256 */
+    bool no_spare_threads;          /* true: not one spare thread; waiting tasks run what they await in place */
+    size_t stack_size;              /* of each thread, bytes, at least 64 KiB; 0: the system's default */
+    filch_stop *stop;               /* parent of the pool's stop, or NULL; the pool takes its own reference */
+    size_t capacity;                /* most tasks submitted from outside that have not started; 0: no limit */
+    filch_overflow overflow;        /* what a submit from outside does beyond it */
+    int (*worker_init)(void *arg);  /* run on each thread before its first task; NULL: none; see below */
+    void (*worker_exit)(void *arg); /* run on each thread before it ends, unless worker_init failed; NULL: none */
+    void *worker_arg;               /* of both */
 } filch_pool_options;
 
 /* clang-format off */
-#define FILCH_POOL_OPTIONS { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL }
+#define FILCH_POOL_OPTIONS { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL, 0, FILCH_BLOCK, NULL, NULL, NULL }
 /* clang-format on */
 
 /*
@@ -99,8 +115,14 @@ FILCH_API unsigned filch_default_workers(void);
  * Creates a pool. `options` may be NULL. No thread is started before the first submit. A pool's threads
  * block every asynchronous signal, use no CPU while there is nothing to do, and a task stays on the thread it
  * started on. In the child of a fork() the parent's pools must not be used; a new pool works.
- * Ownership: the caller owns *out; release it with filch_pool_destroy().
- * Errors: -EINVAL (an option out of range, size 0), -E2BIG (options from a newer header), -ENOMEM.
+ * With a worker_init the threads of all workers are started and initialised here instead. It returns 0, or a
+ * negative code that becomes this function's; then every thread has ended, those that were initialised by way of
+ * worker_exit. On a thread that is started later, for a task that waits, a failure counts as a thread that the
+ * system refused (threads_failed): the work goes to other threads, and after a second a start is tried again. The
+ * hooks run outside of tasks; they may not wait for the pool's tasks or for its shutdown.
+ * Ownership: the caller owns *out; release it with filch_pool_destroy(), which returns after the last worker_exit.
+ * Errors: -EINVAL (an option out of range, size 0), -E2BIG (options from a newer header), -ENOMEM, what
+ * worker_init returned (-EINVAL for a positive code), -EAGAIN (no thread for it).
  */
 FILCH_API int filch_pool_create(filch_pool **out, const filch_pool_options *options);
 
@@ -136,11 +158,20 @@ FILCH_API int filch_pool_destroy(filch_pool *pool);
  */
 FILCH_API filch_stop *filch_pool_stop(filch_pool *pool);
 
-FILCH_API unsigned filch_pool_workers(const filch_pool *pool); /* as created */
+FILCH_API unsigned filch_pool_workers(const filch_pool *pool); /* as created, or as resized last */
+
+/*
+ * Changes how many tasks run at once, 1 to 1024. More: work that waits is begun at once. Fewer: running tasks are
+ * not disturbed; the first that end, or wait, are not followed by others until no more than `workers` run. The
+ * cap on threads moves along; threads that are too many leave after 10 s without work.
+ * Context: any thread or task, at any time; does not wait.
+ * Errors: -EINVAL (out of range), -ESHUTDOWN, -ENOMEM; then the number is as before.
+ */
+FILCH_API int filch_pool_resize(filch_pool *pool, unsigned workers);
 
 typedef struct filch_pool_stats {
     size_t size;             /* sizeof(filch_pool_stats), set by the caller */
-    unsigned workers;        /* as created */
+    unsigned workers;        /* as created, or as resized last */
     unsigned threads;        /* OS threads alive now */
     unsigned threads_peak;   /* most ever alive at once */
     unsigned idle;           /* workers that no thread holds now */
@@ -162,6 +193,32 @@ typedef struct filch_pool_stats {
  * Context: any thread; does not block. Errors: -EINVAL (out->size 0).
  */
 FILCH_API int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out);
+
+/*
+ * Writes to a file descriptor, for people to read, what the pool does: a line for the pool, one for each worker,
+ * one for what waits outside, one for each thread, and below a thread that is not running one for each task on
+ * its stack, the innermost first.
+ *
+ *     pool "fetch": 2 workers (1 idle), 3 threads of at most 258, 0 thread starts refused, open
+ *     worker 0: held by fetch-2, 12 tasks in its deque, 0 in its batch
+ *     worker 1: idle, 0 tasks in its deque, 0 in its batch
+ *     tasks from outside: none waiting
+ *     thread fetch-2 (4713): running task "get 3"
+ *     thread fetch-1 (4712): blocked
+ *       task "page 1" awaits future "get 1" (pending), with a deadline
+ *       task 0x7f3a5c204080 awaits future "page 1" (running), which runs on its stack
+ *     thread fetch-0 (4711): blocked
+ *       task "main" awaits any of 2 futures: "page 1" (running), "page 2" (pending)
+ *
+ * The threads and what their tasks await are of one instant, the rest is of about that time; a thread that is just
+ * being started may be missing. A thread is: running a task, or looking for one; spare (it has nothing to do);
+ * blocked, its task awaiting others; in a blocking region; or about to go on, as soon as there is a worker for
+ * it. A task or future without a name is shown by its address.
+ * Context: any thread, tasks too; no task stops for it, though one that begins or ends a wait may be held up for a
+ * moment. May block in write(2), which a closed pipe makes raise SIGPIPE.
+ * Errors: -EINVAL, -ENOMEM (nothing was written), those of write(2) (a part may have been).
+ */
+FILCH_API int filch_pool_dump(filch_pool *pool, int fd);
 
 /* ---- Tasks ----------------------------------------------------------------------------------------- */
 
@@ -213,9 +270,15 @@ typedef struct filch_task_options {
  * Submits fn(arg). From a task of the same pool it becomes a sub task: run newest first, open to thieves. From
  * elsewhere tasks start in submission order (exactly so with one worker).
  * `out` may be NULL: then nobody holds the future, and it is freed when the task is final.
- * Context: any thread; does not wait. Ownership: the caller owns a reference *out.
- * Errors: -EINVAL, -ENOMEM, -ESHUTDOWN, -EAGAIN (the pool has no thread and none can be started). On error
- * nothing was submitted and arg_dtor is not called.
+ * A pool with a capacity does, from outside only, what its `overflow` says when no place is left; a place gets free
+ * when a task is taken from the queue. FILCH_BLOCK waits as filch_future_wait() does. With FILCH_CALLER_RUNS the
+ * calling thread becomes the pool's for that one task: `self` works, what it submits to the pool goes in without a
+ * limit, its waits and blocking regions are those of the thread, and the locks that the caller holds are held.
+ * Context: any thread; does not wait, but for FILCH_BLOCK, FILCH_CALLER_RUNS and, once, a thread's start.
+ * Ownership: the caller owns a reference *out.
+ * Errors: -EINVAL, -ENOMEM, -ESHUTDOWN, -EAGAIN (the pool has no thread and none can be started), -ENOBUFS
+ * (FILCH_REJECT), -ECANCELED or -EINTR (FILCH_BLOCK, as for waits). On error nothing was submitted and arg_dtor is not
+ * called.
  * Ordering: happens before fn runs.
  */
 FILCH_API int filch_submit(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out);
@@ -326,8 +389,9 @@ FILCH_API bool filch_future_cancel(filch_future *future);
  * Waits until the future is final. Inside a task the wait gives the worker to other tasks, or runs the awaited
  * task on this stack, which so must not need anything that this task does later; outside it blocks the thread.
  * Errors: -ETIMEDOUT (the future stays as it was; wait again freely), -ECANCELED (inside a task whose stop is
- * requested), -EINTR (this thread's interrupt guard fired), -EDEADLK (a task awaits itself), -EAGAIN (inside a
- * task: neither stack nor thread is left to run what is awaited).
+ * requested), -EINTR (this thread's interrupt guard fired), -EDEADLK (a task awaits itself, or this wait without a
+ * timeout closes a cycle of such waits between tasks of one pool: none of them could end, and the others go on once
+ * this task ends), -EAGAIN (inside a task: neither stack nor thread is left to run what is awaited).
  */
 FILCH_API int filch_future_wait(filch_future *future, int64_t timeout_ns);
 
@@ -405,6 +469,79 @@ FILCH_API size_t filch_completed_total(const filch_completed *completed);
 /* Ends the iteration, at any point; touches no future. NULL is allowed. */
 FILCH_API void filch_completed_end(filch_completed *completed);
 
+/* ---- Scope ----------------------------------------------------------------------------------------- */
+
+typedef enum filch_scope_policy {
+    FILCH_FAIL_FAST, /* the first task that fails stops the others */
+    FILCH_COLLECT    /* every task runs to its end */
+} filch_scope_policy;
+
+typedef struct filch_scope_options {
+    size_t size;               /* sizeof(filch_scope_options) */
+    const char *name;          /* copied; shown in errors of the scope itself; NULL: none */
+    filch_scope_policy policy; /* what a failure does */
+    bool discard;              /* keep no futures: constant memory however many tasks, no filch_scope_next() */
+    filch_stop *stop;   /* parent of the scope's stop; NULL: that of the enclosing scope, else of the task that
+                                  opens it, else of the pool */
+    int64_t timeout_ns; /* from its opening; then its stop is requested with -ETIMEDOUT; FILCH_FOREVER */
+} filch_scope_options;
+
+/* clang-format off */
+#define FILCH_SCOPE_OPTIONS { sizeof(filch_scope_options), NULL, FILCH_FAIL_FAST, false, NULL, FILCH_FOREVER }
+/* clang-format on */
+
+/*
+ * Opens a scope (a nursery): tasks submitted into it belong together, and none is left when it is closed. The first
+ * one that fails is recorded, then the scope's stop is requested with its error (FILCH_FAIL_FAST); what that stop ends
+ * is STOPPED and never takes the place of the first error. Scopes nest: inside a task or another open scope it
+ * is the child of that one, whose stop reaches it. A scope that a task left open is closed when the task returns.
+ * Context: any thread; the same one, inside a task the same task, waits for it and closes it.
+ * Ownership: the caller owns *out; release it with filch_scope_close() before the pool.
+ * Errors: -ENOMEM, -EINVAL, -EAGAIN (a timeout needs a thread that cannot be started).
+ */
+FILCH_API int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_options *options);
+
+/*
+ * Submits into the scope, as filch_submit(). The task's stop is the scope's, or one given that descends from it.
+ * Once the scope is stopped the task becomes STOPPED instead of running.
+ * Context: the opener, the scope's own tasks, and any thread that knows that the scope is open and not about to be
+ * closed. Ownership: *out is the caller's reference, beside the scope's own.
+ * Errors: as filch_submit(); -EINVAL too for a stop that does not descend from the scope's.
+ */
+FILCH_API int filch_scope_submit(filch_scope *scope, filch_fn *fn, void *arg, filch_future **out);
+FILCH_API int filch_scope_submit_with(filch_scope *scope, filch_fn *fn, void *arg,
+                                      const filch_task_options *options, filch_future **out);
+
+/*
+ * The next of the scope's tasks that is final, in completion order, each once. Returns 1 and sets *out; 0 when every task
+ * submitted so far was delivered; or an error, as filch_future_wait(), after which it may be called again.
+ * Ownership: *out is lent until the next call or the close; filch_future_ref() keeps it.
+ * Errors: -EINVAL too (the scope keeps no futures).
+ */
+FILCH_API int filch_scope_next(filch_scope *scope, int64_t timeout_ns, filch_future **out);
+
+/*
+ * Waits until every task of the scope is final, as filch_join(), and gives the outcome: 0, or the code of the first
+ * error, with *out_error (unless NULL) that error, the caller's to unref; the later ones are its suppressed errors,
+ * the first few kept, all counted. Without an error: -ETIMEDOUT if the scope's time ran out, -ECANCELED if it
+ * was stopped otherwise, provided that this ended a task. Then the scope may be used again.
+ * Errors: -EDEADLK, -EAGAIN too, as filch_future_wait(); then it was not joined.
+ */
+FILCH_API int filch_scope_join(filch_scope *scope, filch_error **out_error);
+
+/* The scope's stop. Borrowed: valid until it is closed. */
+FILCH_API filch_stop *filch_scope_stop(filch_scope *scope);
+
+/* The innermost scope that this task, or this thread outside of tasks, has open; else the one that this task belongs
+ * to; else NULL. */
+FILCH_API filch_scope *filch_scope_current(void);
+
+/*
+ * Requests the scope's stop, waits until every task is final, and frees the scope. NULL is allowed.
+ * Context: the opener; blocks.
+ */
+FILCH_API void filch_scope_close(filch_scope *scope);
+
 /* ---- Map ------------------------------------------------------------------------------------------- */
 
 /* Makes *out from *in. `self` is the task that handles this chunk. Returns 0 or a negative code, as a filch_fn. */
@@ -449,8 +586,65 @@ FILCH_API int filch_mapping_next(filch_mapping *mapping, void **out_item);
 /* The error that ended the map, or NULL. Borrowed: valid until filch_mapping_end(). */
 FILCH_API const filch_error *filch_mapping_error(const filch_mapping *mapping);
 
-/* Cancels what has not started, awaits what runs, frees the iterator. NULL is allowed. Blocks. */
+/* Cancels what has not started, awaits what runs, frees the iterator. NULL is allowed. Blocks; if this wait closes a
+ * cycle, another one of the cycle gets -EDEADLK. */
 FILCH_API void filch_mapping_end(filch_mapping *mapping);
+
+/* ---- Stream ---------------------------------------------------------------------------------------- */
+
+/*
+ * Where the items come from: sets *item and returns 1, or returns 0 at the end or a negative code; after these
+ * it is not called again. `source_arg` is that of filch_stream_begin().
+ */
+typedef int filch_source_fn(void *source_arg, void **item);
+
+typedef struct filch_stream_options {
+    size_t size;               /* sizeof(filch_stream_options) */
+    size_t window;             /* most items taken from the source and not delivered; 0: four a worker */
+    const char *name;          /* prefix of the tasks' names, copied: "line" makes "line-17"; NULL: none */
+    filch_stop *stop;          /* as in filch_task_options, chosen at the beginning */
+    int64_t timeout_ns;        /* for the whole stream; FILCH_FOREVER */
+    void (*item_dtor)(void *); /* called once for each item that the source gave; NULL: none */
+} filch_stream_options;
+
+/* clang-format off */
+#define FILCH_STREAM_OPTIONS { sizeof(filch_stream_options), 0, NULL, NULL, FILCH_FOREVER, NULL }
+/* clang-format on */
+
+/*
+ * A map over input that need not end, in constant memory: fn(item) runs as a task for each item of the source,
+ * at most `window` of them are between source and consumer, and the results come in the order of the input.
+ * Nothing is allocated for an item but its task. Nothing is taken from the source before the first
+ * filch_stream_next().
+ * Context: any thread; does not wait. The stream is used by one thread at a time, inside a task by that task;
+ * source and item_dtor are called on that thread, in filch_stream_next() and filch_stream_end() only.
+ * Ownership: the caller owns *out; release it with filch_stream_end(), before the pool goes. An item belongs to
+ * the stream from the moment the source gives it, until item_dtor is called with it.
+ * Errors: -EINVAL, -E2BIG, -ENOMEM; the source was not called.
+ */
+FILCH_API int filch_stream_begin(filch_stream **out, filch_pool *pool, filch_fn *fn, filch_source_fn *source,
+                                 void *source_arg, const filch_stream_options *options);
+
+/*
+ * The next result. First takes items until the window is full (so a source that blocks holds up results that
+ * are there), then waits for the oldest. Returns 1 and sets *out_result (unless NULL) to what the task gave to
+ * filch_return(); 0 after the last; or an error.
+ * The first error by index ends the stream, after all results before it: that of a task, of the source, of
+ * filch_submit(); -ECANCELED once the stop is requested; -ETIMEDOUT if there are more items when time is over.
+ * It is returned from then on, and filch_stream_error() tells more. Later items that have not started are
+ * cancelled; filch_stream_end() awaits those that run.
+ * An error of the wait alone, as filch_future_wait(), leaves filch_stream_error() NULL: it may be called again.
+ * Context: as filch_stream_begin(), but blocks.
+ * Ownership: the item and its result, if given to filch_return_owned(), are valid until the next call on the
+ * stream, which frees them.
+ */
+FILCH_API int filch_stream_next(filch_stream *stream, void **out_result);
+
+/* The error that ended the stream, or NULL. Borrowed: valid until filch_stream_end(). */
+FILCH_API const filch_error *filch_stream_error(const filch_stream *stream);
+
+/* Cancels what has not started, awaits what runs, frees the stream and its items. NULL is allowed. Blocks. */
+FILCH_API void filch_stream_end(filch_stream *stream);
 
 /* ---- Stop ------------------------------------------------------------------------------------------ */
 
@@ -494,6 +688,27 @@ FILCH_API const filch_error *filch_stop_error(const filch_stop *stop);
  */
 FILCH_API int filch_stop_fd(filch_stop *stop, int *out);
 
+/*
+ * Calls callback(arg) exactly once when the stop is requested, after every stop below it was requested too and those
+ * who wait were told, in the order of registration; or here at once if it is requested already. It is called on the
+ * thread that requests the stop, there or at an ancestor, and so in a signal handler if the request comes from one; or
+ * on a thread that happens to end a wait, a child stop or a callback under the stop at that moment. So hold no lock
+ * that a callback takes while you do any of these.
+ * Context: any thread. Ownership: the caller owns *out, which is set before the callback can be called; release
+ * it with filch_stop_callback_end(). It holds a reference to `stop`.
+ * Errors: -ENOMEM, -EINVAL.
+ */
+FILCH_API int filch_stop_on_request(filch_stop_callback **out, filch_stop *stop, void (*callback)(void *arg),
+                                    void *arg);
+
+/*
+ * Ends it. True: the callback was not called and never will be. False: it was called. If another thread is calling the
+ * stop's callbacks at this moment, waits until this one has had its turn: what it uses may go after the end. A callback
+ * may end itself, or others of its stop, which does not wait.
+ * Context: any thread; may block. NULL is allowed (true).
+ */
+FILCH_API bool filch_stop_callback_end(filch_stop_callback *callback);
+
 /* ---- Errors ---------------------------------------------------------------------------------------- */
 
 /* Makes an error. Never fails: without memory it returns a static error. The caller owns the reference. */
@@ -506,10 +721,17 @@ FILCH_API int filch_error_code(const filch_error *error); /* negative */
 FILCH_API const char *filch_error_message(const filch_error *error);
 /* The name of the task that failed, or NULL. */
 FILCH_API const char *filch_error_task(const filch_error *error);
+/* Which attempt of a task with retries failed; 0 for other errors. */
+FILCH_API unsigned filch_error_attempt(const filch_error *error);
 /* What caused it, or NULL; and the last error of that chain, perhaps `error` itself. Borrowed. */
 FILCH_API const filch_error *filch_error_cause(const filch_error *error);
 FILCH_API const filch_error *filch_error_root(const filch_error *error);
-/* Writes the whole chain, a line each, as snprintf(): returns the length it has, without the terminating 0. */
+/* Errors that came after it and that it stands for: how many, kept or not; and one of those that were kept, NULL
+ * from the first index on that was not. Borrowed. */
+FILCH_API size_t filch_error_suppressed_count(const filch_error *error);
+FILCH_API const filch_error *filch_error_suppressed(const filch_error *error, size_t index);
+/* Writes the chain and then what it suppressed, a line each, as snprintf(): returns the length that all of it has,
+ * without the terminating 0. */
 FILCH_API size_t filch_error_format(const filch_error *error, char *buffer, size_t size);
 /* Writes it to a stream. Returns 0, or -EIO if the stream failed. */
 FILCH_API int filch_error_print(const filch_error *error, FILE *stream);
@@ -536,6 +758,8 @@ FILCH_API void filch_pool_cleanup(filch_pool **pool);
 FILCH_API void filch_future_cleanup(filch_future **future);
 FILCH_API void filch_completed_cleanup(filch_completed **completed);
 FILCH_API void filch_mapping_cleanup(filch_mapping **mapping);
+FILCH_API void filch_stream_cleanup(filch_stream **stream);
+FILCH_API void filch_scope_cleanup(filch_scope **scope);
 FILCH_API void filch_stop_cleanup(filch_stop **stop);
 FILCH_API void filch_error_cleanup(filch_error **error);
 FILCH_API void filch_guard_cleanup(filch_guard **guard);

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Scopes: tasks that belong together, fail together, and are all over when the scope is closed.
+ *
+ * Invariant: `unfinished` counts the tasks that are not final, and one for the opener but while it joins; so who
+ * takes it to 0 knows that the opener sleeps or will look, and signals it once. A task's record of its error, its
+ * stop and its way to the queue come before it is taken off the count: after a join nobody touches the scope
+ * but by that signal, which the opener awaits (filchi_parker_settle()).
+ */
+#include "await.h"
+#include "error.h"
+#include "handoff.h"
+#include "options.h"
+#include "submit.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Errors after the first that are kept; the others are counted. */
+#define SUPPRESSED 8
+
+/* A task whose future the scope keeps. */
+struct member {
+    struct filchi_waiter waiter; /* subject: the future, of which it holds a reference; NULL: it was refused */
+};
+
+struct filch_scope {
+    struct filchi_group group; /* first: the tasks know this */
+    filch_pool *pool;          /* constant */
+    filch_stop *stop;          /* constant; a reference */
+    char *name;                /* constant */
+    bool fail_fast, discard;   /* constant */
+    _Alignas(FILCHI_LINE) _Atomic size_t unfinished;
+    _Atomic size_t submitted;    /* members, before their tasks are published; who submits */
+    _Atomic bool stopped;        /* a task ended because of the stop; who ended it */
+    struct filchi_parker parker; /* who completes a task signals the opener */
+    struct filchi_mpsc queue;    /* members that are final; who completes them */
+    /* Opener. */
+    uint32_t due;        /* signals accounted for */
+    size_t taken;        /* members that came through the queue */
+    struct member *lent; /* its future is the caller's for the time being */
+    /* Under the lock. */
+    pthread_mutex_t lock;
+    filch_error *first;
+    filch_error *suppressed[SUPPRESSED];
+    size_t n_suppressed; /* kept or not */
+};
+
+/* The innermost scope that this thread has opened outside of tasks. */
+static _Thread_local struct filchi_group *open_outside;
+
+/* ---- What tasks tell the scope ---- */
+
+static void record(struct filchi_group *group, const filch_error *error)
+{
+    filch_scope *scope = (filch_scope *)group;
+    pthread_mutex_lock(&scope->lock);
+    bool first = !scope->first;
+    if (first)
+        scope->first = filch_error_ref(error);
+    else if (scope->n_suppressed++ < SUPPRESSED)
+        scope->suppressed[scope->n_suppressed - 1] = filch_error_ref(error);
+    pthread_mutex_unlock(&scope->lock);
+    if (first && scope->fail_fast)
+        filch_stop_request_error(scope->stop, error);
+}
+
+static void leave(struct filchi_group *group, filch_state state)
+{
+    filch_scope *scope = (filch_scope *)group;
+    if (state == FILCH_STOPPED) /* relaxed: read after the count. */
+        atomic_store_explicit(&scope->stopped, true, memory_order_relaxed);
+    /* acq_rel Z1: pairs with itself and acquire Z1 in await_all(): all that was done for the tasks. */
+    if (atomic_fetch_sub_explicit(&scope->unfinished, 1, memory_order_acq_rel) == 1)
+        filchi_parker_signal(&scope->parker);
+}
+
+static void serve_member(struct filchi_waiter *waiter)
+{
+    filch_scope *scope = waiter->owner;
+    if (filchi_mpsc_push(&scope->queue, &waiter->in.link))
+        filchi_parker_signal(&scope->parker);
+}
+
+/* ---- Open ---- */
+
+static struct filchi_group **innermost(void)
+{
+    struct filchi_thread *thread = filchi_thread_here;
+    return thread && thread->frame ? &thread->frame->scopes : &open_outside;
+}
+
+static filch_stop *parent_stop(filch_pool *pool, filch_stop *chosen)
+{
+    const filch_task *task = filch_task_current();
+    if (chosen)
+        return chosen;
+    if (*innermost())
+        return ((filch_scope *)*innermost())->stop;
+    return task ? filchi_future_stop(task) : pool->stop;
+}
+
+static int create_stop(filch_pool *pool, const filch_scope_options *options, filch_stop **out)
+{
+    filch_stop *parent = parent_stop(pool, options->stop);
+    int64_t deadline = filchi_os_deadline(options->timeout_ns);
+    if (deadline == FILCHI_NEVER)
+        return filch_stop_create(out, parent);
+    return filch_stop_create_until(out, parent, pool, deadline);
+}
+
+static void close_group(struct filchi_group *group)
+{
+    filch_scope_close((filch_scope *)group);
+}
+
+int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_options *options)
+{
+    filch_scope_options chosen = FILCH_SCOPE_OPTIONS;
+    int rc = filchi_options_copy(&chosen, sizeof chosen, options);
+    if (rc)
+        return rc;
+    if (!pool || (chosen.policy != FILCH_FAIL_FAST && chosen.policy != FILCH_COLLECT))
+        return -EINVAL;
+    size_t name_size = chosen.name ? strlen(chosen.name) + 1 : 0;
+    filch_scope *scope = filchi_os_alloc_aligned(_Alignof(filch_scope), sizeof *scope + name_size);
+    if (!scope)
+        return -ENOMEM;
+    rc = create_stop(pool, &chosen, &scope->stop);
+    if (rc) {
+        filchi_os_free(scope);
+        return rc;
+    }
+    scope->group = (struct filchi_group) { .failed = record, .left = leave, .close = close_group };
+    scope->pool = pool;
+    scope->name = chosen.name ? memcpy(scope + 1, chosen.name, name_size) : NULL;
+    scope->fail_fast = chosen.policy == FILCH_FAIL_FAST;
+    scope->discard = chosen.discard;
+    atomic_init(&scope->unfinished, 1);
+    filchi_parker_init(&scope->parker);
+    filchi_mpsc_init(&scope->queue);
+    pthread_mutex_init(&scope->lock, NULL);
+    scope->group.enclosing = *innermost();
+    *innermost() = &scope->group;
+    *out = scope;
+    return 0;
+}
+
+filch_stop *filch_scope_stop(filch_scope *scope)
+{
+    return scope->stop;
+}
+
+filch_scope *filch_scope_current(void)
+{
+    const filch_task *task = filch_task_current();
+    if (*innermost())
+        return (filch_scope *)*innermost();
+    return task ? (filch_scope *)filchi_future_group(task) : NULL;
+}
+
+/* ---- Submit ---- */
+
+/* A task under a stop of its own must still be stopped with the scope. */
+static bool descends(const filch_stop *stop, const filch_stop *ancestor)
+{
+    while (stop && stop != ancestor)
+        stop = stop->parent;
+    return stop != NULL;
+}
+
+/* The opener may be waiting for the member by now: it goes to the queue without a future. */
+static void refuse(struct filchi_waiter *waiter)
+{
+    if (waiter) {
+        waiter->subject = NULL;
+        serve_member(waiter);
+    }
+}
+
+int filch_scope_submit_with(filch_scope *scope, filch_fn *fn, void *arg, const filch_task_options *options,
+                            filch_future **out)
+{
+    filch_task_options chosen = FILCH_TASK_OPTIONS;
+    int rc = filchi_options_copy(&chosen, sizeof chosen, options);
+    if (rc)
+        return rc;
+    if (!chosen.stop)
+        chosen.stop = scope->stop;
+    else if (!descends(chosen.stop, scope->stop))
+        return -EINVAL;
+    struct filchi_membership membership = { .group = &scope->group, .refs = out ? 1 : 0 };
+    filch_future *future = NULL;
+    if (!scope->discard) {
+        struct member *member = filchi_os_alloc_aligned(_Alignof(struct member), sizeof *member);
+        if (!member)
+            return -ENOMEM;
+        member->waiter.serve = serve_member;
+        member->waiter.owner = scope;
+        membership.waiter = &member->waiter;
+        membership.refs++;
+    }
+    /* relaxed: the caller is on the count, or the opener is. */
+    atomic_fetch_add_explicit(&scope->unfinished, 1, memory_order_relaxed);
+    if (membership.waiter) /* relaxed: a member counts its submits before it comes through the queue itself. */
+        atomic_fetch_add_explicit(&scope->submitted, 1, memory_order_relaxed);
+    rc = filchi_submit(scope->pool, fn, arg, &chosen, &membership, membership.refs ? &future : NULL);
+    if (rc) {
+        refuse(membership.waiter);
+        leave(&scope->group, FILCH_CANCELLED);
+    } else if (out) {
+        *out = future;
+    }
+    return rc;
+}
+
+int filch_scope_submit(filch_scope *scope, filch_fn *fn, void *arg, filch_future **out)
+{
+    return filch_scope_submit_with(scope, fn, arg, NULL, out);
+}
+
+/* ---- Next ---- */
+
+/* The next in the queue, or NULL. */
+static struct member *pop(filch_scope *scope)
+{
+    for (unsigned spins = 0;; spins++) {
+        struct filchi_mpsc_node *node;
+        switch (filchi_mpsc_pop(&scope->queue, &node)) {
+        case FILCHI_MPSC_EMPTY:
+            return NULL;
+        case FILCHI_MPSC_LAST:
+            scope->due++;
+            return (struct member *)(void *)node;
+        case FILCHI_MPSC_ONE:
+            return (struct member *)(void *)node;
+        case FILCHI_MPSC_BUSY:
+            break;
+        }
+        filchi_os_relax(spins);
+    }
+}
+
+static void free_member(struct member *member)
+{
+    if (!member)
+        return;
+    filch_future_unref(member->waiter.subject);
+    filchi_os_free(member);
+}
+
+/* The next that is final, or NULL. */
+static struct member *take(filch_scope *scope)
+{
+    for (struct member *member; (member = pop(scope)); free_member(member)) {
+        scope->taken++;
+        if (member->waiter.subject)
+            return member;
+    }
+    return NULL;
+}
+
+/* Whether every member was taken. What a member submitted was counted before it came through the queue itself. */
+static bool is_drained(const filch_scope *scope)
+{
+    /* relaxed: the queue orders it. */
+    return atomic_load_explicit(&scope->submitted, memory_order_relaxed) == scope->taken;
+}
+
+static struct member *await_member(filch_scope *scope, int64_t deadline, int *rc)
+{
+    struct filchi_await await;
+    struct member *member;
+    filchi_await_begin(&await, &scope->parker, deadline, true);
+    for (;;) {
+        uint32_t seen = filchi_parker_count(&scope->parker);
+        member = take(scope);
+        if (member || is_drained(scope))
+            break;
+        bool prefer_handoff = await.thread && !await.blocked && filchi_worker_tasks_are_long(await.thread);
+        enum filchi_await_run run = filchi_await_run_member(&await, &scope->group, prefer_handoff);
+        if (run == FILCHI_AWAIT_RAN)
+            continue;
+        *rc = filchi_await_pause(&await, seen, run == FILCHI_AWAIT_LEFT);
+        if (*rc) {
+            member = take(scope);
+            break;
+        }
+    }
+    scope->due += filchi_await_end(&await);
+    return member;
+}
+
+int filch_scope_next(filch_scope *scope, int64_t timeout_ns, filch_future **out)
+{
+    if (scope->discard)
+        return -EINVAL;
+    free_member(scope->lent);
+    int rc = 0;
+    struct member *member = take(scope);
+    if (!member && !is_drained(scope))
+        member = await_member(scope, filchi_os_deadline(timeout_ns), &rc);
+    scope->lent = member;
+    if (!member)
+        return rc;
+    *out = member->waiter.subject;
+    return 1;
+}
+
+/* ---- Join ---- */
+
+static int await_all(filch_scope *scope)
+{
+    int rc = 0;
+    struct filchi_await await;
+    /* acq_rel Z1: pairs with itself in leave(). */
+    if (atomic_fetch_sub_explicit(&scope->unfinished, 1, memory_order_acq_rel) != 1) {
+        filchi_await_begin(&await, &scope->parker, FILCHI_NEVER, false);
+        for (;;) {
+            uint32_t seen = filchi_parker_count(&scope->parker);
+            /* acquire Z1: pairs with acq_rel Z1 in leave(). */
+            if (atomic_load_explicit(&scope->unfinished, memory_order_acquire) == 0)
+                break;
+            enum filchi_await_run run = filchi_await_run_member(&await, &scope->group, false);
+            if (run != FILCHI_AWAIT_RAN && (rc = filchi_await_pause(&await, seen, run == FILCHI_AWAIT_LEFT)))
+                break;
+        }
+        scope->due += filchi_await_end(&await);
+        /* acquire Z1: pairs with acq_rel Z1 in leave(). */
+        bool over = atomic_fetch_add_explicit(&scope->unfinished, 1, memory_order_acquire) == 0;
+        scope->due += over; /* the last one's signal */
+        return over ? 0 : rc;
+    }
+    /* relaxed: nobody else is left. */
+    atomic_store_explicit(&scope->unfinished, 1, memory_order_relaxed);
+    return 0;
+}
+
+/* Stopped, by whom ever, with no error of its own. */
+static int stopped_outcome(const filch_scope *scope, filch_error **out_error)
+{
+    int reason = filch_stop_reason(scope->stop);
+    int code = reason == -ETIMEDOUT ? reason : -ECANCELED;
+    char text[96];
+    filchi_os_error_text(reason, text, sizeof text);
+    if (out_error)
+        *out_error =
+            filchi_error_makef(scope->name, filch_stop_error(scope->stop), code, "the scope was stopped: %s", text);
+    return code;
+}
+
+int filch_scope_join(filch_scope *scope, filch_error **out_error)
+{
+    int rc = await_all(scope);
+    if (rc) {
+        if (out_error)
+            *out_error = filchi_error_makef(scope->name, NULL, rc, "the scope could not be joined");
+        return rc;
+    }
+    if (!scope->first) /* relaxed: by Z1. */
+        return atomic_load_explicit(&scope->stopped, memory_order_relaxed) ? stopped_outcome(scope, out_error) : 0;
+    size_t kept = scope->n_suppressed < SUPPRESSED ? scope->n_suppressed : SUPPRESSED;
+    if (out_error)
+        *out_error = filchi_error_with_suppressed(scope->first, (const filch_error *const *)scope->suppressed, kept,
+                                                  scope->n_suppressed);
+    return filch_error_code(scope->first);
+}
+
+/* ---- Close ---- */
+
+/* Mostly it is the innermost one; a caller that closes in another order is forgiven. */
+static void unlink_scope(const filch_scope *scope)
+{
+    struct filchi_group **at = innermost();
+    while (*at && *at != &scope->group)
+        at = &(*at)->enclosing;
+    if (*at)
+        *at = scope->group.enclosing;
+}
+
+void filch_scope_close(filch_scope *scope)
+{
+    if (!scope)
+        return;
+    filch_stop_request(scope->stop, -ECANCELED);
+    while (await_all(scope)) /* the tasks use it: whatever it takes */
+        filchi_os_yield();
+    unlink_scope(scope);
+    free_member(scope->lent);
+    for (struct member *member; (member = take(scope));)
+        free_member(member);
+    filchi_parker_settle(&scope->parker, scope->due);
+    filch_error_unref(scope->first);
+    for (size_t i = 0; i < SUPPRESSED; i++)
+        filch_error_unref(scope->suppressed[i]);
+    filch_stop_unref(scope->stop);
+    pthread_mutex_destroy(&scope->lock);
+    filchi_os_free(scope);
+}
+
+void filch_scope_cleanup(filch_scope **scope)
+{
+    filch_scope_close(*scope);
+}
