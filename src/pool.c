@@ -234,7 +234,7 @@ int filch_pool_shutdown(filch_pool *pool, unsigned flags, int64_t timeout_ns, fi
     const unsigned known = FILCH_SHUTDOWN_WAIT | FILCH_SHUTDOWN_CANCEL_PENDING | FILCH_SHUTDOWN_STOP_RUNNING;
     if (!pool || flags & ~known)
         return -EINVAL;
-    if (flags & FILCH_SHUTDOWN_WAIT && filchi_worker_inside(pool))
+    if (flags & FILCH_SHUTDOWN_WAIT && (filchi_worker_inside(pool) || filchi_timers_here == pool->timers))
         return -EDEADLK;
     int64_t deadline = filchi_os_deadline(timeout_ns);
     close_pool(pool, FILCHI_CLOSED | (flags & FILCH_SHUTDOWN_CANCEL_PENDING ? FILCHI_CANCEL : 0));
