@@ -58,10 +58,13 @@ static int await_delayed(filch_task *self, void *arg)
 {
     (void)arg;
     filch_future *future = submit_after(filch_task_pool(self), FILCH_MS(3), do_nothing, NULL);
-    must(filch_future_wait(future, 0) == -ETIMEDOUT);
-    must(filch_future_wait(future, FILCH_US(100)) == -ETIMEDOUT);
+    filch_future *never = submit_after(filch_task_pool(self), NEVER_DUE, do_nothing, NULL);
+    must(filch_future_wait(never, 0) == -ETIMEDOUT);
+    must(filch_future_wait(never, FILCH_US(100)) == -ETIMEDOUT);
     must(filch_future_wait(future, FILCH_FOREVER) == 0);
     expect_done_in(future, 1);
+    must(filch_future_cancel(never));
+    filch_future_unref(never);
     return 0;
 }
 
@@ -102,7 +105,7 @@ static int run_in_place_and_again(filch_task *self, void *arg)
     filch_future *newer = submit_retried(pool, FILCH_US(100), succeed_in, (void *)3);
     must(filch_future_wait(older, FILCH_FOREVER) == 0); /* it leaves a stale entry below the newer */
     must(filch_future_wait(newer, FILCH_FOREVER) == 0);
-    must(stats_of(pool).ran_in_place > before);
+    must(filch_pool_workers(pool) > 1 || stats_of(pool).ran_in_place > before); /* else perhaps stolen */
     expect_done_in(older, 2);
     expect_done_in(newer, 3);
     return 0;
