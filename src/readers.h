@@ -4,11 +4,11 @@
  * one once it has found each of them outside. docs/decisions/0006-readers.md tells why this is not liburcu's.
  *
  *     thief                                      owner
- *     N1  say that it is inside                  R1  publish the new array
- *     N2  store-load fence, in the steal         R2  store-load fence
- *     N3  load the array                         R3  is anybody inside?
+ *     H1  say that it is inside                  V1  publish the new array
+ *     H2  store-load fence, in the steal         V2  store-load fence
+ *     H3  load the array                         V3  is anybody inside?
  *
- * By the fences either R3 sees N1, or N3 sees R1 and the thief has the new array.
+ * By the fences either V3 sees H1, or H3 sees V1 and the thief has the new array.
  */
 #ifndef FILCHI_READERS_H
 #define FILCHI_READERS_H
@@ -41,7 +41,7 @@ static inline void filchi_readers_add(struct filchi_readers *readers, struct fil
 /* The holder: around its steals. */
 static inline void filchi_reader_begin(struct filchi_reader *reader)
 {
-    atomic_store_explicit(&reader->inside, 1, memory_order_relaxed); /* N1. relaxed: N2 follows in the steal. */
+    atomic_store_explicit(&reader->inside, 1, memory_order_relaxed); /* H1. relaxed: H2 follows in the steal. */
 }
 
 static inline void filchi_reader_end(struct filchi_reader *reader)
@@ -53,7 +53,7 @@ static inline void filchi_reader_end(struct filchi_reader *reader)
 /* An owner that has replaced arrays before: whether nobody reads them, now or ever after. */
 static inline bool filchi_readers_none(const struct filchi_readers *readers)
 {
-    filchi_fence_store_load(); /* R2 vs N2, the fence in filchi_deque_steal() */
+    filchi_fence_store_load(); /* V2 vs H2, the fence in filchi_deque_steal() */
     /* acquire U1: pairs with release U1 in filchi_readers_add(). */
     const struct filchi_reader *reader = atomic_load_explicit(&readers->all, memory_order_acquire);
     for (; reader; reader = reader->next)

@@ -357,13 +357,14 @@ static void run_entry(struct filchi_thread *thread, filch_future *future, bool o
 
 void filchi_worker_run_as_guest(filch_pool *pool, filch_future *future)
 {
-    struct filchi_thread guest = { .pool = pool, .guest = true, .host = filchi_thread_here };
+    struct filchi_thread *here = filchi_thread_here; /* in a forked child it may be no host any more */
+    struct filchi_thread guest = { .pool = pool, .guest = true, .host = filchi_worker_thread() };
     filchi_thread_here = &guest;
     if (atomic_load_explicit(&pool->closing, memory_order_relaxed) & FILCHI_CANCEL) /* relaxed: as run_entry(). */
         filchi_future_cancel_entry(future);
     else if (filchi_future_claim(future) == FILCHI_CLAIM_GOT)
         run_claimed(&guest, future, true);
-    filchi_thread_here = guest.host;
+    filchi_thread_here = here;
     count_reaped(pool);
     filchi_worker_check_drained(pool);
 }
