@@ -2,10 +2,13 @@
 /*
  * Scopes: tasks that belong together, fail together, and are all over when the scope is closed.
  *
- * Invariant: `unfinished` counts the tasks that are not final, and one for the opener but while it joins; so who
- * takes it to 0 knows that the opener sleeps or will look, and signals it once. A task's record of its error, its
- * stop and its way to the queue come before it is taken off the count: after a join nobody touches the scope
- * but by that signal, which the opener awaits (filchi_parker_settle()).
+ * Invariant: `unfinished` counts who may still touch the scope: the tasks that are not final, the members that are not in
+ * the queue, and the opener but while it joins. A task's record of its error and its stop come before it is taken off.
+ * Who takes the count to 0 signals the opener, who takes it up from 0 counts that in `overs`: so the opener knows
+ * how many signals are due, and after a join nobody touches the scope but by one that it awaits before it frees it.
+ *
+ * Rejected: one count for a task and its member. Who removes another waiter from the task's list at the moment of
+ * its completion serves the list instead of the runner, perhaps after the runner has left (waitlist.h).
  */
 #include "await.h"
 #include "error.h"
@@ -31,6 +34,7 @@ struct filch_scope {
     char *name;                /* constant */
     bool fail_fast, discard;   /* constant */
     _Alignas(FILCHI_LINE) _Atomic size_t unfinished;
+    _Atomic uint32_t overs;      /* times that `unfinished` was taken up from 0 */
     _Atomic bool stopped;        /* a task ended because of the stop; who ended it */
     struct filchi_parker parker; /* who completes a task signals the opener */
     struct filchi_mpsc queue;    /* members that are final; who completes them */
@@ -46,6 +50,29 @@ struct filch_scope {
 
 /* The innermost scope that this thread has opened outside of tasks. */
 static _Thread_local struct filchi_group *open_outside;
+
+/* ---- Who may touch it ---- */
+
+static void enter(filch_scope *scope, size_t n)
+{
+    /* relaxed: the scope is there for the caller, and what it does is published when it leaves. */
+    if (atomic_fetch_add_explicit(&scope->unfinished, n, memory_order_relaxed) == 0)
+        atomic_fetch_add_explicit(&scope->overs, 1, memory_order_relaxed); /* relaxed: by Z1. */
+}
+
+static void leave(filch_scope *scope, size_t n)
+{
+    /* acq_rel Z1: pairs with itself and acquire Z1 in is_over(): all that was done for the tasks. */
+    if (atomic_fetch_sub_explicit(&scope->unfinished, n, memory_order_acq_rel) == n)
+        filchi_parker_signal(&scope->parker);
+}
+
+/* Whether nothing but the opener is on the count, or nothing at all. */
+static bool is_over(const filch_scope *scope, size_t others)
+{
+    /* acquire Z1: pairs with acq_rel Z1 in leave(). */
+    return atomic_load_explicit(&scope->unfinished, memory_order_acquire) <= others;
+}
 
 /* ---- What tasks tell the scope ---- */
 
@@ -63,14 +90,12 @@ static void record(struct filchi_group *group, const filch_error *error)
         filch_stop_request_error(scope->stop, error);
 }
 
-static void leave(struct filchi_group *group, filch_state state)
+static void on_left(struct filchi_group *group, filch_state state)
 {
     filch_scope *scope = (filch_scope *)group;
-    if (state == FILCH_STOPPED) /* relaxed: read after the count. */
+    if (state == FILCH_STOPPED) /* relaxed: by Z1. */
         atomic_store_explicit(&scope->stopped, true, memory_order_relaxed);
-    /* acq_rel Z1: pairs with itself and acquire Z1 in is_over(): all that was done for the tasks. */
-    if (atomic_fetch_sub_explicit(&scope->unfinished, 1, memory_order_acq_rel) == 1)
-        filchi_parker_signal(&scope->parker);
+    leave(scope, 1);
 }
 
 static void serve_member(struct filchi_waiter *waiter)
@@ -78,6 +103,7 @@ static void serve_member(struct filchi_waiter *waiter)
     filch_scope *scope = waiter->owner;
     if (filchi_mpsc_push(&scope->queue, &waiter->in.link))
         filchi_parker_signal(&scope->parker);
+    leave(scope, 1);
 }
 
 /* ---- Open ---- */
@@ -129,7 +155,7 @@ int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_opti
         filchi_os_free(scope);
         return rc;
     }
-    scope->group = (struct filchi_group) { .failed = record, .left = leave, .close = close_group };
+    scope->group = (struct filchi_group) { .failed = record, .left = on_left, .close = close_group };
     scope->pool = pool;
     scope->name = chosen.name ? memcpy(scope + 1, chosen.name, name_size) : NULL;
     scope->fail_fast = chosen.policy == FILCH_FAIL_FAST;
@@ -189,12 +215,12 @@ int filch_scope_submit_with(filch_scope *scope, filch_fn *fn, void *arg, const f
         membership.waiter = &member->waiter;
         membership.refs++;
     }
-    /* relaxed: the caller is on the count, or the opener is. */
-    atomic_fetch_add_explicit(&scope->unfinished, 1, memory_order_relaxed);
+    size_t touching = scope->discard ? 1 : 2;
+    enter(scope, touching);
     rc = filchi_submit(scope->pool, fn, arg, &chosen, &membership, membership.refs ? &future : NULL);
     if (rc) {
         filchi_os_free(membership.waiter); /* first in its member */
-        leave(&scope->group, FILCH_CANCELLED);
+        leave(scope, touching);
     } else if (out) {
         *out = future;
     }
@@ -234,13 +260,6 @@ static void free_member(struct member *member)
         return;
     filch_future_unref(member->waiter.subject);
     filchi_os_free(member);
-}
-
-/* Whether nothing but the opener is on the count, or nothing at all. */
-static bool is_over(const filch_scope *scope, size_t others)
-{
-    /* acquire Z1: pairs with acq_rel Z1 in leave(). */
-    return atomic_load_explicit(&scope->unfinished, memory_order_acquire) <= others;
 }
 
 static struct member *await_member(filch_scope *scope, int64_t deadline, int *rc)
@@ -292,26 +311,21 @@ static int await_all(filch_scope *scope)
 {
     int rc = 0;
     struct filchi_await await;
-    /* acq_rel Z1: pairs with itself in leave(). */
-    if (atomic_fetch_sub_explicit(&scope->unfinished, 1, memory_order_acq_rel) != 1) {
-        filchi_await_begin(&await, &scope->parker, FILCHI_NEVER, false);
-        for (;;) {
-            uint32_t seen = filchi_parker_count(&scope->parker);
-            if (is_over(scope, 0))
-                break;
-            enum filchi_await_run run = filchi_await_run_member(&await, &scope->group, false);
-            if (run != FILCHI_AWAIT_RAN && (rc = filchi_await_pause(&await, seen, run == FILCHI_AWAIT_LEFT)))
-                break;
-        }
-        scope->due += filchi_await_end(&await);
-        /* acquire Z1: pairs with acq_rel Z1 in leave(). */
-        bool over = atomic_fetch_add_explicit(&scope->unfinished, 1, memory_order_acquire) == 0;
-        scope->due += over; /* the last one's signal */
-        return over ? 0 : rc;
+    if (is_over(scope, 1))
+        return 0;
+    leave(scope, 1);
+    filchi_await_begin(&await, &scope->parker, FILCHI_NEVER, false);
+    for (;;) {
+        uint32_t seen = filchi_parker_count(&scope->parker);
+        if (is_over(scope, 0))
+            break;
+        enum filchi_await_run run = filchi_await_run_member(&await, &scope->group, false);
+        if (run != FILCHI_AWAIT_RAN && (rc = filchi_await_pause(&await, seen, run == FILCHI_AWAIT_LEFT)))
+            break;
     }
-    /* relaxed: nobody else is left. */
-    atomic_store_explicit(&scope->unfinished, 1, memory_order_relaxed);
-    return 0;
+    scope->due += filchi_await_end(&await);
+    enter(scope, 1);
+    return rc && is_over(scope, 1) ? 0 : rc;
 }
 
 /* Stopped, by whom ever, with no error of its own. */
@@ -327,6 +341,27 @@ static int stopped_outcome(const filch_scope *scope, filch_error **out_error)
     return code;
 }
 
+/* Under the lock: threads that have not heard of the end may submit tasks that fail at this moment. */
+static int first_error(filch_scope *scope, filch_error **out_error)
+{
+    pthread_mutex_lock(&scope->lock);
+    int code = scope->first ? filch_error_code(scope->first) : 0;
+    size_t kept = scope->n_suppressed < SUPPRESSED ? scope->n_suppressed : SUPPRESSED;
+    if (code && out_error)
+        *out_error = filchi_error_with_suppressed(scope->first, (const filch_error *const *)scope->suppressed, kept,
+                                                  scope->n_suppressed);
+    pthread_mutex_unlock(&scope->lock);
+    return code;
+}
+
+static int outcome(filch_scope *scope, filch_error **out_error)
+{
+    int code = first_error(scope, out_error);
+    if (!code && atomic_load_explicit(&scope->stopped, memory_order_relaxed)) /* relaxed: by Z1. */
+        code = stopped_outcome(scope, out_error);
+    return code;
+}
+
 int filch_scope_join(filch_scope *scope, filch_error **out_error)
 {
     int rc = await_all(scope);
@@ -335,13 +370,7 @@ int filch_scope_join(filch_scope *scope, filch_error **out_error)
             *out_error = filchi_error_makef(scope->name, NULL, rc, "the scope could not be joined");
         return rc;
     }
-    if (!scope->first) /* relaxed: by Z1. */
-        return atomic_load_explicit(&scope->stopped, memory_order_relaxed) ? stopped_outcome(scope, out_error) : 0;
-    size_t kept = scope->n_suppressed < SUPPRESSED ? scope->n_suppressed : SUPPRESSED;
-    if (out_error)
-        *out_error = filchi_error_with_suppressed(scope->first, (const filch_error *const *)scope->suppressed, kept,
-                                                  scope->n_suppressed);
-    return filch_error_code(scope->first);
+    return outcome(scope, out_error);
 }
 
 /* ---- Close ---- */
@@ -367,7 +396,8 @@ void filch_scope_close(filch_scope *scope)
     free_member(scope->delivered);
     for (struct member *member; (member = take(scope));)
         free_member(member);
-    filchi_parker_settle(&scope->parker, scope->due);
+    /* relaxed: by Z1. */
+    filchi_parker_settle(&scope->parker, scope->due + atomic_load_explicit(&scope->overs, memory_order_relaxed));
     filch_error_unref(scope->first);
     for (size_t i = 0; i < SUPPRESSED; i++)
         filch_error_unref(scope->suppressed[i]);
