@@ -328,11 +328,15 @@ static int await_all(filch_scope *scope)
     return rc && is_over(scope, 1) ? 0 : rc;
 }
 
-/* Stopped, by whom ever, with no error of its own. */
+/* Stopped, by whom ever, with no error of its own: 0 if only stops of single tasks were requested. */
 static int stopped_outcome(const filch_scope *scope, filch_error **out_error)
 {
     int reason = filch_stop_reason(scope->stop);
-    int code = reason == -ETIMEDOUT ? reason : -ECANCELED;
+    if (!reason)
+        return 0;
+    /* If it is the time of an enclosing scope that ran out, a task that returns this has only seen a stop. */
+    bool own = !filch_stop_requested(scope->stop->parent);
+    int code = own && reason == -ETIMEDOUT ? reason : -ECANCELED;
     char text[96];
     filchi_os_error_text(reason, text, sizeof text);
     if (out_error)
