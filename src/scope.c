@@ -4,8 +4,9 @@
  *
  * Invariant: `unfinished` counts who may still touch the scope: the tasks that are not final, the members that are not in
  * the queue, and the opener but while it joins. A task's record of its error and its stop come before it is taken off.
- * Who takes the count to 0 signals the opener, who takes it up from 0 counts that in `overs`: so the opener knows
+ * Who takes the count to 0 signals the opener, who takes it up from 0 counts that as `owed`: so the opener knows
  * how many signals are due, and after a join nobody touches the scope but by one that it awaits before it frees it.
+ * While fewer members were delivered than submitted, one more will come to the queue or its submit fails: both signal.
  *
  * Rejected: one count for a task and its member. Who removes another waiter from the task's list at the moment of
  * its completion serves the list instead of the runner, perhaps after the runner has left (waitlist.h).
@@ -34,13 +35,15 @@ struct filch_scope {
     char *name;                /* constant */
     bool fail_fast, discard;   /* constant */
     _Alignas(FILCHI_LINE) _Atomic size_t unfinished;
-    _Atomic uint32_t overs;      /* times that `unfinished` was taken up from 0 */
+    _Atomic size_t submitted;    /* members; who submits */
+    _Atomic uint32_t owed;       /* signals that are due beside the queue's; who submits, and the opener */
     _Atomic bool stopped;        /* a task ended because of the stop; who ended it */
     struct filchi_parker parker; /* who completes a task signals the opener */
     struct filchi_mpsc queue;    /* members that are final; who completes them */
     /* Opener. */
     uint32_t due;             /* signals accounted for */
     struct member *delivered; /* its future is lent to the caller */
+    size_t n_delivered;
     /* Under the lock. */
     pthread_mutex_t lock;
     filch_error *first;
@@ -57,7 +60,7 @@ static void enter(filch_scope *scope, size_t n)
 {
     /* relaxed: the scope is there for the caller, and what it does is published when it leaves. */
     if (atomic_fetch_add_explicit(&scope->unfinished, n, memory_order_relaxed) == 0)
-        atomic_fetch_add_explicit(&scope->overs, 1, memory_order_relaxed); /* relaxed: by Z1. */
+        atomic_fetch_add_explicit(&scope->owed, 1, memory_order_relaxed); /* relaxed: by Z1. */
 }
 
 static void leave(filch_scope *scope, size_t n)
@@ -193,6 +196,16 @@ static bool descends(const filch_stop *stop, const filch_stop *ancestor)
     return stop != NULL;
 }
 
+/* A member whose task was refused. The opener may sleep until it comes. */
+static void retract(filch_scope *scope, struct filchi_waiter *waiter)
+{
+    filchi_os_free(waiter); /* first in its member */
+    /* relaxed: the signal publishes them. */
+    atomic_fetch_sub_explicit(&scope->submitted, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&scope->owed, 1, memory_order_relaxed);
+    filchi_parker_signal(&scope->parker);
+}
+
 int filch_scope_submit_with(filch_scope *scope, filch_fn *fn, void *arg, const filch_task_options *options,
                             filch_future **out)
 {
@@ -217,9 +230,12 @@ int filch_scope_submit_with(filch_scope *scope, filch_fn *fn, void *arg, const f
     }
     size_t touching = scope->discard ? 1 : 2;
     enter(scope, touching);
+    if (!scope->discard) /* relaxed: what a task submits is counted before its own member is in the queue. */
+        atomic_fetch_add_explicit(&scope->submitted, 1, memory_order_relaxed);
     rc = filchi_submit(scope->pool, fn, arg, &chosen, &membership, membership.refs ? &future : NULL);
     if (rc) {
-        filchi_os_free(membership.waiter); /* first in its member */
+        if (!scope->discard)
+            retract(scope, membership.waiter);
         leave(scope, touching);
     } else if (out) {
         *out = future;
@@ -254,6 +270,12 @@ static struct member *take(filch_scope *scope)
     }
 }
 
+static bool all_delivered(const filch_scope *scope)
+{
+    /* relaxed: by the queue, for what tasks have submitted. */
+    return atomic_load_explicit(&scope->submitted, memory_order_relaxed) == scope->n_delivered;
+}
+
 static void free_member(struct member *member)
 {
     if (!member)
@@ -269,9 +291,8 @@ static struct member *await_member(filch_scope *scope, int64_t deadline, int *rc
     filchi_await_begin(&await, &scope->parker, deadline, true);
     for (;;) {
         uint32_t seen = filchi_parker_count(&scope->parker);
-        bool over = is_over(scope, 1); /* before: those that are over are in the queue */
         member = take(scope);
-        if (member || over)
+        if (member || all_delivered(scope))
             break;
         bool prefer_handoff = await.thread && !await.blocked && filchi_worker_tasks_are_long(await.thread);
         enum filchi_await_run run = filchi_await_run_member(&await, &scope->group, prefer_handoff);
@@ -294,13 +315,12 @@ int filch_scope_next(filch_scope *scope, int64_t timeout_ns, filch_future **out)
     free_member(scope->delivered);
     int rc = 0;
     struct member *member = take(scope);
-    if (!member && !is_over(scope, 1))
+    if (!member && !all_delivered(scope))
         member = await_member(scope, filchi_os_deadline(timeout_ns), &rc);
-    else if (!member)
-        member = take(scope); /* what was on its way before it was over */
     scope->delivered = member;
     if (!member)
         return rc;
+    scope->n_delivered++;
     *out = member->waiter.subject;
     return 1;
 }
@@ -401,7 +421,7 @@ void filch_scope_close(filch_scope *scope)
     for (struct member *member; (member = take(scope));)
         free_member(member);
     /* relaxed: by Z1. */
-    filchi_parker_settle(&scope->parker, scope->due + atomic_load_explicit(&scope->overs, memory_order_relaxed));
+    filchi_parker_settle(&scope->parker, scope->due + atomic_load_explicit(&scope->owed, memory_order_relaxed));
     filch_error_unref(scope->first);
     for (size_t i = 0; i < SUPPRESSED; i++)
         filch_error_unref(scope->suppressed[i]);
