@@ -58,6 +58,8 @@ void filchi_await_begin(struct filchi_await *await, struct filchi_parker *parker
     struct filchi_thread *thread = filchi_thread_here;
     *await = (struct filchi_await) { .thread = thread, .parker = parker, .deadline = deadline };
     atomic_init(&await->stop_left, 0);
+    if (thread)
+        await->news = filchi_handoff_news(thread->pool);
     if (heed)
         heed_stop(await);
     if (!thread || !thread->regions)
@@ -103,8 +105,10 @@ static bool may_run_here(const struct filchi_await *await, bool prefer_handoff)
 enum filchi_await_run filchi_await_run(struct filchi_await *await, filch_future *future, bool prefer_handoff)
 {
     struct filchi_thread *thread = await->thread;
-    if (!thread || await->blocked || filchi_waitlist_peek(&future->waiters) != FILCH_PENDING ||
-        filchi_slab_home_of(future) != thread->pool->home)
+    if (!thread || await->blocked || filchi_slab_home_of(future) != thread->pool->home)
+        return FILCHI_AWAIT_NOTHING;
+    await->later |= filchi_future_plan(future) != NULL;
+    if (filchi_waitlist_peek(&future->waiters) != FILCH_PENDING)
         return FILCHI_AWAIT_NOTHING;
     if (!may_run_here(await, prefer_handoff))
         return FILCHI_AWAIT_LEFT;
@@ -119,6 +123,7 @@ enum filchi_await_run filchi_await_run_member(struct filchi_await *await, const 
 {
     if (!await->thread || await->blocked)
         return FILCHI_AWAIT_NOTHING;
+    await->later = true;
     if (!may_run_here(await, prefer_handoff))
         return FILCHI_AWAIT_LEFT;
     bool last_resort = is_last_resort(await);
@@ -156,6 +161,8 @@ int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled)
     if (await->blocked) {
         filchi_handoff_block_on(await->thread, seen);
     } else if (await->thread) {
+        await->thread->later = await->later; /* nobody looks at these before it is in the list */
+        await->thread->news = await->news;
         filchi_handoff_block(await->thread, await->parker, seen, stalled, stalled && !await->poked);
         await->blocked = true;
         await->thread->awaits++;
@@ -167,6 +174,7 @@ int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled)
         return 0;
     await->blocked = false;
     await->poked = true;
+    await->news = filchi_handoff_news(await->thread->pool);
     await->due++;
     return poke == FILCHI_POKE_FAIL ? -EAGAIN : 0;
 }

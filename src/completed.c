@@ -19,6 +19,7 @@ struct filch_completed {
     int64_t deadline; /* of the whole iteration */
     size_t total, delivered;
     size_t cursor;               /* nodes from here on are known to have started */
+    bool later;                  /* some of those may become due again */
     struct filchi_waiter *ready; /* already final at the beginning */
     struct filchi_waiter **ready_end;
     struct filchi_waiter nodes[];
@@ -149,9 +150,11 @@ static bool run_one(struct filch_completed *completed, struct filchi_await *awai
     *stalled = false;
     if (!await->thread || await->blocked)
         return false;
+    if (await->poked) /* tasks that had started, and have become due since */
+        completed->cursor = completed->total;
     for (; completed->cursor > 0; completed->cursor--) {
         filch_future *future = completed->nodes[completed->cursor - 1].subject;
-        if (!future || filchi_waitlist_peek(&future->waiters) != FILCH_PENDING)
+        if (!future)
             continue;
         switch (filchi_await_run(await, future, filchi_worker_tasks_are_long(await->thread))) {
         case FILCHI_AWAIT_RAN:
@@ -194,6 +197,7 @@ static struct filchi_waiter *await_one(struct filch_completed *completed, int *r
     struct filchi_await await;
     struct filchi_waiter *waiter;
     filchi_await_begin(&await, &completed->parker, completed->deadline, true);
+    await.later = completed->later;
     for (;;) {
         bool stalled;
         uint32_t seen = filchi_parker_count(&completed->parker);
@@ -207,6 +211,7 @@ static struct filchi_waiter *await_one(struct filch_completed *completed, int *r
             break;
     }
     completed->due += filchi_await_end(&await);
+    completed->later = await.later;
     return waiter ? waiter : take_late(completed);
 }
 

@@ -134,10 +134,12 @@ static void set_retry_at(struct filchi_handoff *handoff, int64_t at)
 void filchi_handoff_init(struct filchi_handoff *handoff)
 {
     pthread_mutex_init(&handoff->lock, NULL);
+    pthread_mutex_init(&handoff->search_lock, NULL);
 }
 
 void filchi_handoff_fini(struct filchi_handoff *handoff)
 {
+    pthread_mutex_destroy(&handoff->search_lock);
     pthread_mutex_destroy(&handoff->lock);
 }
 
@@ -166,6 +168,12 @@ static bool is_stuck(const struct filchi_handoff *handoff)
     return true;
 }
 
+/* Under the lock: whether a blocked thread may find what it waits for in a queue and run it itself. */
+static bool may_start(const struct filchi_thread *thread)
+{
+    return thread->pokable || (thread->later && thread->news != filchi_handoff_news(thread->pool));
+}
+
 /*
  * Under the lock, when there is work, an idle worker and no thread to be had for it: gives the worker to a
  * thread that waits for something nobody has started, which may run it itself. If there is none but every
@@ -177,7 +185,7 @@ static void poke(filch_pool *pool)
     if (!handoff->idle)
         return;
     struct filchi_thread *thread = handoff->blocked.first, *stalled = NULL;
-    while (thread && !thread->pokable) {
+    while (thread && !may_start(thread)) {
         stalled = thread->stalled ? thread : stalled;
         thread = thread->next;
     }
@@ -188,7 +196,7 @@ static void poke(filch_pool *pool)
         thread->doomed = true;
     }
     give(handoff, thread, pop_idle(pool, false), false);
-    thread->pokable = false;
+    thread->pokable = thread->later = false;
     thread->poked = true;
     filchi_parker_signal(thread->sleeping_on); /* under the lock: before it looks, it cannot take its parker away */
 }
@@ -242,6 +250,14 @@ void filchi_handoff_notify(filch_pool *pool)
 {
     if (filchi_idle_must_wake(&pool->idle))
         wake_one(pool);
+}
+
+void filchi_handoff_notify_due(filch_pool *pool)
+{
+    /* release J1: pairs with acquire J1 in filchi_handoff_news(); who has heard of the task finds it. The fence
+     * P2 follows: a thread that blocks sees the news, or is seen to have blocked. */
+    atomic_fetch_add_explicit(&pool->handoff.news, 1, memory_order_release);
+    filchi_handoff_notify(pool);
 }
 
 int filchi_handoff_ensure_thread(filch_pool *pool)

@@ -325,41 +325,67 @@ bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *futur
     return true;
 }
 
-/* A queue entry that this thread has taken: runs it if it is of the group, else puts it into the own deque. */
-static bool run_if_member(struct filchi_thread *thread, filch_future *future, const struct filchi_group *group)
+/* Whether a queue entry that this thread has taken is of the group; else it goes into the own deque. Without memory
+ * for that it passes as one: run out of turn is better than lost. */
+static bool is_member(struct filchi_thread *thread, filch_future *future, const struct filchi_group *group)
 {
-    /* Without memory to put it back it is run all the same: lost is worse than out of turn. */
-    if (filchi_future_group(future) != group && !filchi_deque_push(&thread->worker->deque, future))
-        return false;
-    filchi_counter_add(&thread->worker->in_place, 1);
-    run_entry(thread, future, false);
-    return true;
+    return filchi_future_group(future) == group || filchi_deque_push(&thread->worker->deque, future) != 0;
 }
 
-/* The last resort of a thread that nobody can take over from: every entry of every queue once. */
-static bool search_member(struct filchi_thread *thread, const struct filchi_group *group)
+/* Looks at every entry of every queue once. */
+static filch_future *search_member(struct filchi_thread *thread, const struct filchi_group *group)
 {
     struct filchi_deque *own = &thread->worker->deque;
     void *item;
     for (int64_t left = filchi_deque_size(own); left > 0; left--)
-        if (filchi_deque_steal(own, &item) == FILCHI_DEQUE_TOOK && run_if_member(thread, item, group))
-            return true;
+        if (filchi_deque_steal(own, &item) == FILCHI_DEQUE_TOOK && is_member(thread, item, group))
+            return item;
     for (uint64_t left = filchi_worker_unfinished(thread->pool); left > 0; left--) {
         item = take_outside(thread);
         if (!item)
             item = steal(thread);
-        if (!item || run_if_member(thread, item, group))
-            return item != NULL;
+        if (!item || is_member(thread, item, group))
+            return item;
     }
-    return false;
+    return NULL;
+}
+
+/* The newest in the own deque. If it is another's it was out of sight for a moment, which counts as news. */
+static filch_future *take_newest_member(struct filchi_thread *thread, const struct filchi_group *group)
+{
+    filch_future *future = filchi_deque_pop(&thread->worker->deque);
+    if (!future || is_member(thread, future, group))
+        return future;
+    filchi_handoff_notify_due(thread->pool);
+    return NULL;
+}
+
+/*
+ * The last resort of a thread that nobody can take over from. What one has in its hands no other finds: so threads that
+ * search wait for each other, and those that looked for work before they slept meanwhile are told.
+ */
+static filch_future *take_any_member(struct filchi_thread *thread, const struct filchi_group *group)
+{
+    filch_pool *pool = thread->pool;
+    pthread_mutex_lock(&pool->handoff.search_lock);
+    filch_future *future = filchi_deque_pop(&thread->worker->deque);
+    bool at_once = future && is_member(thread, future, group);
+    if (!at_once)
+        future = search_member(thread, group);
+    pthread_mutex_unlock(&pool->handoff.search_lock);
+    if (!at_once)
+        filchi_handoff_notify(pool);
+    return future;
 }
 
 bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_group *group, bool search)
 {
-    filch_future *future = filchi_deque_pop(&thread->worker->deque);
-    if (future && run_if_member(thread, future, group))
-        return true;
-    return search && search_member(thread, group);
+    filch_future *future = search ? take_any_member(thread, group) : take_newest_member(thread, group);
+    if (!future)
+        return false;
+    filchi_counter_add(&thread->worker->in_place, 1);
+    run_entry(thread, future, false);
+    return true;
 }
 
 bool filchi_worker_tasks_are_long(const struct filchi_thread *thread)

@@ -88,6 +88,8 @@ struct filchi_thread {
     uint32_t seen;                         /* its count when the thread last looked */
     bool stalled;                          /* BLOCKED on something that nobody has started */
     bool pokable;                          /* and would start it itself, given a worker */
+    bool later;                            /* BLOCKED on something that may become due */
+    uint32_t news;                         /* the pool's, when it last looked whether that is so */
     bool poked;                            /* given a worker while BLOCKED, by a signal to sleeping_on */
     bool doomed;                           /* poked because nobody can ever start it: the wait fails */
     struct filchi_thread *next_thread;     /* of all threads ever started and not joined */
@@ -104,6 +106,7 @@ struct filchi_thread_list {
 /* Which thread holds which worker, and who wants one: handoff.c's. */
 struct filchi_handoff {
     pthread_mutex_t lock;
+    pthread_mutex_t search_lock;         /* of searches for a group's tasks; taken with no other lock held */
     struct filchi_worker *idle;          /* workers that nobody holds, last in first out */
     struct filchi_thread_list spare;     /* threads with nothing to do, last in first out */
     struct filchi_thread_list resumable; /* threads whose wait is over, first in first out */
@@ -117,6 +120,7 @@ struct filchi_handoff {
     _Atomic unsigned alive;      /* written under the lock, read by anyone */
     _Atomic unsigned resumables; /* resumable.n, for a look without the lock */
     _Atomic int64_t retry_at;    /* no new thread before, ns; 0: none was refused; as alive */
+    _Atomic uint32_t news;       /* how often a task became due; the timer thread */
     unsigned cap;                /* constant: most threads */
     unsigned workers;            /* constant */
     size_t stack_size;           /* constant */
