@@ -118,17 +118,31 @@ enum filchi_await_run filchi_await_run(struct filchi_await *await, filch_future 
     return FILCHI_AWAIT_RAN;
 }
 
+/* What of the group's tasks may run here; false: none. */
+static bool which_members(struct filchi_await *await, const struct filchi_group *group, bool prefer_handoff,
+                          enum filchi_members *which)
+{
+    bool last_resort = is_last_resort(await);
+    if (may_run_here(await, prefer_handoff)) {
+        *which = last_resort ? FILCHI_MEMBERS_ANY : FILCHI_MEMBERS_NEWEST;
+        return true;
+    }
+    *which = FILCHI_MEMBERS_STOPPED; /* which takes no stack and no time */
+    return last_resort && filchi_stop_peek(group->stop);
+}
+
 enum filchi_await_run filchi_await_run_member(struct filchi_await *await, const struct filchi_group *group,
                                               bool prefer_handoff)
 {
-    if (!await->thread || await->blocked)
+    struct filchi_thread *thread = await->thread;
+    enum filchi_members which;
+    if (!thread || await->blocked || thread->pool != group->pool)
         return FILCHI_AWAIT_NOTHING;
     await->later = true;
-    if (!may_run_here(await, prefer_handoff))
+    if (!which_members(await, group, prefer_handoff, &which))
         return FILCHI_AWAIT_LEFT;
-    bool last_resort = is_last_resort(await);
-    if (!filchi_worker_run_member(await->thread, group, last_resort))
-        return last_resort ? FILCHI_AWAIT_NOTHING : FILCHI_AWAIT_LEFT;
+    if (!filchi_worker_run_member(thread, group, which))
+        return which == FILCHI_MEMBERS_NEWEST ? FILCHI_AWAIT_LEFT : FILCHI_AWAIT_NOTHING;
     await->poked = false;
     return FILCHI_AWAIT_RAN;
 }

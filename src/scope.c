@@ -30,8 +30,6 @@ struct member {
 
 struct filch_scope {
     struct filchi_group group; /* first: the tasks know this */
-    filch_pool *pool;          /* constant */
-    filch_stop *stop;          /* constant; a reference */
     char *name;                /* constant */
     bool fail_fast, discard;   /* constant */
     _Alignas(FILCHI_LINE) _Atomic size_t unfinished;
@@ -90,7 +88,7 @@ static void record(struct filchi_group *group, const filch_error *error)
         scope->suppressed[scope->n_suppressed - 1] = filch_error_ref(error);
     pthread_mutex_unlock(&scope->lock);
     if (first && scope->fail_fast)
-        filch_stop_request_error(scope->stop, error);
+        filch_stop_request_error(scope->group.stop, error);
 }
 
 static void on_left(struct filchi_group *group, filch_state state)
@@ -123,7 +121,7 @@ static filch_stop *parent_stop(filch_pool *pool, filch_stop *chosen)
     if (chosen)
         return chosen;
     if (*innermost())
-        return ((filch_scope *)*innermost())->stop;
+        return (*innermost())->stop;
     return task ? filchi_future_stop(task) : pool->stop;
 }
 
@@ -153,13 +151,12 @@ int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_opti
     filch_scope *scope = filchi_os_alloc_aligned(_Alignof(filch_scope), sizeof *scope + name_size);
     if (!scope)
         return -ENOMEM;
-    rc = create_stop(pool, &chosen, &scope->stop);
+    scope->group = (struct filchi_group) { .failed = record, .left = on_left, .close = close_group, .pool = pool };
+    rc = create_stop(pool, &chosen, &scope->group.stop);
     if (rc) {
         filchi_os_free(scope);
         return rc;
     }
-    scope->group = (struct filchi_group) { .failed = record, .left = on_left, .close = close_group };
-    scope->pool = pool;
     scope->name = chosen.name ? memcpy(scope + 1, chosen.name, name_size) : NULL;
     scope->fail_fast = chosen.policy == FILCH_FAIL_FAST;
     scope->discard = chosen.discard;
@@ -175,7 +172,7 @@ int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_opti
 
 filch_stop *filch_scope_stop(filch_scope *scope)
 {
-    return scope->stop;
+    return scope->group.stop;
 }
 
 filch_scope *filch_scope_current(void)
@@ -184,6 +181,15 @@ filch_scope *filch_scope_current(void)
     if (*innermost())
         return (filch_scope *)*innermost();
     return task ? (filch_scope *)filchi_future_group(task) : NULL;
+}
+
+/* Mostly it is the innermost one. NULL if the caller has not opened it. */
+static struct filchi_group **find_open(const filch_scope *scope)
+{
+    struct filchi_group **at = innermost();
+    while (*at && *at != &scope->group)
+        at = &(*at)->enclosing;
+    return *at ? at : NULL;
 }
 
 /* ---- Submit ---- */
@@ -214,8 +220,8 @@ int filch_scope_submit_with(filch_scope *scope, filch_fn *fn, void *arg, const f
     if (rc)
         return rc;
     if (!chosen.stop)
-        chosen.stop = scope->stop;
-    else if (!descends(chosen.stop, scope->stop))
+        chosen.stop = scope->group.stop;
+    else if (!descends(chosen.stop, scope->group.stop))
         return -EINVAL;
     struct filchi_membership membership = { .group = &scope->group, .refs = out ? 1 : 0 };
     filch_future *future = NULL;
@@ -232,7 +238,7 @@ int filch_scope_submit_with(filch_scope *scope, filch_fn *fn, void *arg, const f
     enter(scope, touching);
     if (!scope->discard) /* relaxed: what a task submits is counted before its own member is in the queue. */
         atomic_fetch_add_explicit(&scope->submitted, 1, memory_order_relaxed);
-    rc = filchi_submit(scope->pool, fn, arg, &chosen, &membership, membership.refs ? &future : NULL);
+    rc = filchi_submit(scope->group.pool, fn, arg, &chosen, &membership, membership.refs ? &future : NULL);
     if (rc) {
         if (!scope->discard)
             retract(scope, membership.waiter);
@@ -351,17 +357,17 @@ static int await_all(filch_scope *scope)
 /* Stopped, by whom ever, with no error of its own: 0 if only stops of single tasks were requested. */
 static int stopped_outcome(const filch_scope *scope, filch_error **out_error)
 {
-    int reason = filch_stop_reason(scope->stop);
+    int reason = filch_stop_reason(scope->group.stop);
     if (!reason)
         return 0;
     /* If it is the time of an enclosing scope that ran out, a task that returns this has only seen a stop. */
-    bool own = !filch_stop_requested(scope->stop->parent);
+    bool own = !filch_stop_requested(scope->group.stop->parent);
     int code = own && reason == -ETIMEDOUT ? reason : -ECANCELED;
     char text[96];
     filchi_os_error_text(reason, text, sizeof text);
     if (out_error)
-        *out_error =
-            filchi_error_makef(scope->name, filch_stop_error(scope->stop), code, "the scope was stopped: %s", text);
+        *out_error = filchi_error_makef(scope->name, filch_stop_error(scope->group.stop), code,
+                                        "the scope was stopped: %s", text);
     return code;
 }
 
@@ -399,24 +405,16 @@ int filch_scope_join(filch_scope *scope, filch_error **out_error)
 
 /* ---- Close ---- */
 
-/* Mostly it is the innermost one; a caller that closes in another order is forgiven. */
-static void unlink_scope(const filch_scope *scope)
-{
-    struct filchi_group **at = innermost();
-    while (*at && *at != &scope->group)
-        at = &(*at)->enclosing;
-    if (*at)
-        *at = scope->group.enclosing;
-}
-
 void filch_scope_close(filch_scope *scope)
 {
     if (!scope)
         return;
-    filch_stop_request(scope->stop, -ECANCELED);
+    filch_stop_request(scope->group.stop, -ECANCELED);
     while (await_all(scope)) /* the tasks use it: whatever it takes */
         filchi_os_yield();
-    unlink_scope(scope);
+    struct filchi_group **at = find_open(scope);
+    if (at)
+        *at = scope->group.enclosing;
     free_member(scope->delivered);
     for (struct member *member; (member = take(scope));)
         free_member(member);
@@ -425,7 +423,7 @@ void filch_scope_close(filch_scope *scope)
     filch_error_unref(scope->first);
     for (size_t i = 0; i < SUPPRESSED; i++)
         filch_error_unref(scope->suppressed[i]);
-    filch_stop_unref(scope->stop);
+    filch_stop_unref(scope->group.stop);
     pthread_mutex_destroy(&scope->lock);
     filchi_os_free(scope);
 }

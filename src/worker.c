@@ -378,13 +378,30 @@ static filch_future *take_any_member(struct filchi_thread *thread, const struct 
     return future;
 }
 
-bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_group *group, bool search)
+/* Deals with a queue entry of a group that is stopped. */
+static void stop_entry(struct filchi_thread *thread, filch_future *future)
 {
-    filch_future *future = search ? take_any_member(thread, group) : take_newest_member(thread, group);
+    if (filchi_future_claim(future) == FILCHI_CLAIM_GOT) {
+        /* Its own stop may descend from the group's, and is reached a moment later. */
+        for (unsigned spins = 0; !filchi_stop_peek(filchi_future_stop(future)); spins++)
+            filchi_os_relax(spins);
+        filchi_future_complete_stopped(future);
+    }
+    filchi_counter_add(&thread->worker->finished, 1);
+}
+
+bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_group *group,
+                              enum filchi_members which)
+{
+    bool newest = which == FILCHI_MEMBERS_NEWEST;
+    filch_future *future = newest ? take_newest_member(thread, group) : take_any_member(thread, group);
     if (!future)
         return false;
     filchi_counter_add(&thread->worker->in_place, 1);
-    run_entry(thread, future, false);
+    if (which == FILCHI_MEMBERS_STOPPED && filchi_future_group(future) == group)
+        stop_entry(thread, future);
+    else
+        run_entry(thread, future, false);
     return true;
 }
 

@@ -173,8 +173,14 @@ static inline struct filchi_thread *filchi_worker_holder(void)
 /* T's own: claims a task of this pool that has not started and runs it here; false if it cannot be had. */
 bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *future);
 
-/* T's own: the same for a task of the group: the newest in the own deque, or if `search` is set one in any queue. */
-bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_group *group, bool search);
+enum filchi_members {
+    FILCHI_MEMBERS_NEWEST, /* the newest entry of the own deque, if it is one */
+    FILCHI_MEMBERS_ANY,    /* that, or one in any queue */
+    FILCHI_MEMBERS_STOPPED /* the same, and it is not run: the group's stop is requested */
+};
+/* T's own: the same for a task of the group. */
+bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_group *group,
+                              enum filchi_members which);
 
 /* Whether tasks run longer than a handoff costs, going by those that were timed. */
 bool filchi_worker_tasks_are_long(const struct filchi_thread *thread);
