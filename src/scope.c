@@ -318,6 +318,8 @@ int filch_scope_next(filch_scope *scope, int64_t timeout_ns, filch_future **out)
 {
     if (scope->discard)
         return -EINVAL;
+    if (!find_open(scope))
+        return -EDEADLK;
     free_member(scope->delivered);
     int rc = 0;
     struct member *member = take(scope);
@@ -394,7 +396,7 @@ static int outcome(filch_scope *scope, filch_error **out_error)
 
 int filch_scope_join(filch_scope *scope, filch_error **out_error)
 {
-    int rc = await_all(scope);
+    int rc = find_open(scope) ? await_all(scope) : -EDEADLK;
     if (rc) {
         if (out_error)
             *out_error = filchi_error_makef(scope->name, NULL, rc, "the scope could not be joined");

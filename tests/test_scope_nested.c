@@ -265,6 +265,30 @@ Test(scope_nested, scopes_may_be_closed_in_any_order)
     filch_pool_destroy(pool);
 }
 
+/* ---- Those who have not opened it ---- */
+
+static int join_own_scope(filch_task *self, void *arg)
+{
+    (void)self;
+    (void)arg;
+    filch_future *next = NULL;
+    filch_error *error = NULL;
+    must(filch_scope_next(filch_scope_current(), FILCH_FOREVER, &next) == -EDEADLK && !next);
+    must(filch_scope_join(filch_scope_current(), &error) == -EDEADLK);
+    must(filch_error_code(error) == -EDEADLK);
+    filch_error_unref(error);
+    return 0;
+}
+
+Test(scope_nested, a_task_cannot_join_the_scope_it_belongs_to)
+{
+    filch_pool *pool = pool_of(1);
+    filch_scope *scope = scope_of(pool);
+    spawn(scope, join_own_scope, NULL);
+    cr_assert_eq(finish(scope), 0);
+    filch_pool_destroy(pool);
+}
+
 /* ---- Two pools ---- */
 
 struct two_pools {
