@@ -58,6 +58,8 @@ void filchi_await_begin(struct filchi_await *await, struct filchi_parker *parker
     struct filchi_thread *thread = filchi_worker_host(filchi_worker_thread());
     *await = (struct filchi_await) { .thread = thread, .parker = parker, .deadline = deadline };
     atomic_init(&await->stop_left, 0);
+    if (thread)
+        await->news = filchi_handoff_news(thread->pool);
     if (heed)
         heed_stop(await);
     if (!thread || !thread->regions)
@@ -103,8 +105,10 @@ static bool may_run_here(const struct filchi_await *await, bool prefer_handoff)
 enum filchi_await_run filchi_await_run(struct filchi_await *await, filch_future *future, bool prefer_handoff)
 {
     struct filchi_thread *thread = await->thread;
-    if (!thread || await->blocked || filchi_waitlist_peek(&future->waiters) != FILCH_PENDING ||
-        filchi_slab_home_of(future) != thread->pool->home)
+    if (!thread || await->blocked || filchi_slab_home_of(future) != thread->pool->home)
+        return FILCHI_AWAIT_NOTHING;
+    await->later |= filchi_future_plan(future) != NULL;
+    if (filchi_waitlist_peek(&future->waiters) != FILCH_PENDING)
         return FILCHI_AWAIT_NOTHING;
     if (!may_run_here(await, prefer_handoff))
         return FILCHI_AWAIT_LEFT;
@@ -118,20 +122,35 @@ enum filchi_await_run filchi_await_run(struct filchi_await *await, filch_future 
     return FILCHI_AWAIT_RAN;
 }
 
+/* What of the group's tasks may run here; false: none. */
+static bool which_members(struct filchi_await *await, const struct filchi_group *group, bool prefer_handoff,
+                          enum filchi_members *which)
+{
+    bool last_resort = is_last_resort(await);
+    if (may_run_here(await, prefer_handoff)) {
+        *which = last_resort ? FILCHI_MEMBERS_ANY : FILCHI_MEMBERS_NEWEST;
+        return true;
+    }
+    *which = FILCHI_MEMBERS_STOPPED; /* which takes no stack and no time */
+    return last_resort && filchi_stop_peek(group->stop);
+}
+
 enum filchi_await_run filchi_await_run_member(struct filchi_await *await, const struct filchi_group *group,
                                               bool prefer_handoff)
 {
-    if (!await->thread || await->blocked)
+    struct filchi_thread *thread = await->thread;
+    enum filchi_members which;
+    if (!thread || await->blocked || thread->pool != group->pool)
         return FILCHI_AWAIT_NOTHING;
-    if (!may_run_here(await, prefer_handoff))
+    await->later = true;
+    if (!which_members(await, group, prefer_handoff, &which))
         return FILCHI_AWAIT_LEFT;
-    bool last_resort = is_last_resort(await);
     struct filchi_thread *here = filchi_thread_here; /* as above */
-    filchi_thread_here = await->thread;
-    bool ran = filchi_worker_run_member(await->thread, group, last_resort);
+    filchi_thread_here = thread;
+    bool ran = filchi_worker_run_member(thread, group, which);
     filchi_thread_here = here;
     if (!ran)
-        return last_resort ? FILCHI_AWAIT_NOTHING : FILCHI_AWAIT_LEFT;
+        return which == FILCHI_MEMBERS_NEWEST ? FILCHI_AWAIT_LEFT : FILCHI_AWAIT_NOTHING;
     await->poked = false;
     return FILCHI_AWAIT_RAN;
 }
@@ -157,6 +176,8 @@ static int give_way(struct filchi_await *await, uint32_t seen, bool stalled)
         return 0;
     if (await->blocked)
         return filchi_handoff_block_on(thread, seen);
+    thread->later = await->later; /* nobody looks at these before it is in the list */
+    thread->news = await->news;
     thread->awaited = await->awaited;
     thread->awaited.timed = await->deadline != FILCHI_NEVER;
     int rc = filchi_handoff_block(thread, await->parker, seen, stalled, stalled && !await->poked);
@@ -193,6 +214,7 @@ int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled)
         return -EDEADLK;
     await->blocked = false;
     await->poked = true;
+    await->news = filchi_handoff_news(await->thread->pool);
     return poke == FILCHI_POKE_FAIL ? -EAGAIN : 0;
 }
 

@@ -21,6 +21,7 @@ struct filch_completed {
     size_t hint;                 /* see struct filchi_awaited */
     size_t cursor;               /* nodes from here on are known to have started */
     size_t witness;              /* nodes before it are delivered */
+    bool later;                  /* some of those may become due again */
     struct filchi_waiter *ready; /* already final at the beginning */
     struct filchi_waiter **ready_end;
     struct filchi_waiter nodes[];
@@ -175,9 +176,11 @@ static bool run_one(struct filch_completed *completed, struct filchi_await *awai
     *stalled = false;
     if (!await->thread || await->blocked)
         return false;
+    if (await->poked) /* tasks that had started, and have become due since */
+        completed->cursor = completed->total;
     for (; completed->cursor > 0; completed->cursor--) {
         filch_future *future = completed->nodes[completed->cursor - 1].subject;
-        if (!future || filchi_waitlist_peek(&future->waiters) != FILCH_PENDING)
+        if (!future)
             continue;
         switch (filchi_await_run(await, future, filchi_worker_tasks_are_long(await->thread))) {
         case FILCHI_AWAIT_RAN:
@@ -223,6 +226,7 @@ static struct filchi_waiter *await_one(struct filch_completed *completed, int *r
     await.awaited = (struct filchi_awaited) {
         .kind = FILCHI_AWAITED_ANY, .nodes = completed->nodes, .n = completed->total, .hint = &completed->hint
     };
+    await.later = completed->later;
     for (;;) {
         bool stalled;
         uint32_t seen = filchi_parker_count(&completed->parker);
@@ -236,6 +240,7 @@ static struct filchi_waiter *await_one(struct filch_completed *completed, int *r
             break;
     }
     completed->due += filchi_await_end(&await);
+    completed->later = await.later;
     return waiter ? waiter : take_late(completed);
 }
 

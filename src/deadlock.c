@@ -6,7 +6,7 @@
  * that is not stuck.
  *
  * Invariant: all of it happens under handoff's lock, where a blocked thread stays blocked. So its `awaited`, and
- * the futures in there, which the waiting task holds, may be read; nothing else of other tasks is.
+ * the futures in there, which the waiting task holds, may be read, and the tasks on its stack; nothing else is.
  *
  * It is enough to look when a thread blocks: nothing else adds the last edge of a cycle. A thread that was
  * signalled counts as able to move, and looks again should it go back to sleep.
@@ -70,6 +70,27 @@ static bool any_can_finish(struct look *look, struct filchi_awaited *awaited)
     return false;
 }
 
+/* Whether none of the group's tasks on this thread's stack keeps the group from its end. */
+static bool tasks_can_finish(struct look *look, const struct filchi_thread *thread,
+                             const struct filchi_group *group)
+{
+    bool can = true;
+    for (const struct filchi_frame *frame = thread->frame; frame; frame = frame->below)
+        if (filchi_future_group(frame->task) == group)
+            can &= can_finish(look, frame->task);
+    return can;
+}
+
+/* All of them: those that run on threads that are not blocked, or have not started, are no hindrance. */
+static bool all_can_finish(struct look *look, const struct filchi_group *group)
+{
+    bool can = tasks_can_finish(look, look->self, group);
+    const struct filchi_thread *thread = look->self->pool->handoff.blocked.first;
+    for (; thread; thread = thread->next)
+        can &= tasks_can_finish(look, thread, group);
+    return can;
+}
+
 static bool can_move(struct look *look, struct filchi_thread *thread)
 {
     switch (thread->awaited.kind) {
@@ -77,6 +98,8 @@ static bool can_move(struct look *look, struct filchi_thread *thread)
         return can_finish(look, thread->awaited.future);
     case FILCHI_AWAITED_ANY:
         return any_can_finish(look, &thread->awaited);
+    case FILCHI_AWAITED_GROUP:
+        return all_can_finish(look, thread->awaited.group);
     case FILCHI_AWAITED_OTHER:
         break;
     }

@@ -96,6 +96,9 @@ static void print_awaited(struct text *text, const struct filchi_thread *thread)
     case FILCHI_AWAITED_ANY:
         print_awaited_any(text, thread->pool, awaited);
         break;
+    case FILCHI_AWAITED_GROUP:
+        print(text, " awaits the tasks of a scope");
+        break;
     case FILCHI_AWAITED_OTHER:
         print(text, " waits");
         break;

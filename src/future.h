@@ -32,6 +32,8 @@ struct filchi_group {
     /* The thread that opened it, whose task has returned without closing it. */
     void (*close)(struct filchi_group *group);
     struct filchi_group *enclosing; /* opener: of those it has open, the next one out */
+    filch_pool *pool;               /* constant: of all its tasks */
+    filch_stop *stop;               /* constant: their stops are this one or descend from it */
 };
 
 /* How a task belongs to a group. */

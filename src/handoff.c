@@ -14,10 +14,12 @@
 void filchi_handoff_init(struct filchi_handoff *handoff)
 {
     pthread_mutex_init(&handoff->lock, NULL);
+    pthread_mutex_init(&handoff->search_lock, NULL);
 }
 
 void filchi_handoff_fini(struct filchi_handoff *handoff)
 {
+    pthread_mutex_destroy(&handoff->search_lock);
     pthread_mutex_destroy(&handoff->lock);
 }
 

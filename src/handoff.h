@@ -19,6 +19,14 @@ void filchi_handoff_fini(struct filchi_handoff *handoff);
 int filchi_handoff_ensure_thread(filch_pool *pool);
 /* Anyone who has published work: wakes or starts a thread if one is called for. */
 void filchi_handoff_notify(filch_pool *pool);
+/* The timer thread: the same for a task that became due, which blocked threads may look for once more. */
+void filchi_handoff_notify_due(filch_pool *pool);
+/* How often that was so: for who looks next whether what it waits for has become due. */
+static inline uint32_t filchi_handoff_news(const filch_pool *pool)
+{
+    /* acquire J1: pairs with release J1 in filchi_handoff_notify_due(). */
+    return atomic_load_explicit(&pool->handoff.news, memory_order_acquire);
+}
 
 /* Anyone, S2 and S3: after workers were given up or came into circulation. */
 void filchi_handoff_look_again(filch_pool *pool);

@@ -98,7 +98,7 @@ static void make_ready(struct filchi_timers *timers, struct filchi_plan *plan)
     if (!filchi_future_make_ready(future)) {
         plan->entered = true;
     } else if (!filchi_deque_push(&timers->due, future)) {
-        filchi_handoff_notify(timers->pool);
+        filchi_handoff_notify_due(timers->pool);
     } else if (filchi_future_take_back(future)) {
         plan->entered = true;
         attach(plan, filchi_os_now() + NO_MEMORY_NS);

@@ -2,10 +2,14 @@
 /*
  * Scopes: tasks that belong together, fail together, and are all over when the scope is closed.
  *
- * Invariant: `unfinished` counts the tasks that are not final, and one for the opener but while it joins; so who
- * takes it to 0 knows that the opener sleeps or will look, and signals it once. A task's record of its error, its
- * stop and its way to the queue come before it is taken off the count: after a join nobody touches the scope
- * but by that signal, which the opener awaits (filchi_parker_settle()).
+ * Invariant: `unfinished` counts who may still touch the scope: the tasks that are not final, the members that are not in
+ * the queue, and the opener but while it joins. A task's record of its error and its stop come before it is taken off.
+ * Who takes the count to 0 signals the opener, who takes it up from 0 counts that as `owed`: so the opener knows
+ * how many signals are due, and after a join nobody touches the scope but by one that it awaits before it frees it.
+ * While fewer members were delivered than submitted, one more will come to the queue or its submit fails: both signal.
+ *
+ * Rejected: one count for a task and its member. Who removes another waiter from the task's list at the moment of
+ * its completion serves the list instead of the runner, perhaps after the runner has left (waitlist.h).
  */
 #include "await.h"
 #include "error.h"
@@ -21,25 +25,24 @@
 
 /* A task whose future the scope keeps. */
 struct member {
-    struct filchi_waiter waiter; /* subject: the future, of which it holds a reference; NULL: it was refused */
+    struct filchi_waiter waiter; /* subject: the future, of which it holds a reference */
 };
 
 struct filch_scope {
     struct filchi_group group; /* first: the tasks know this */
-    filch_pool *pool;          /* constant */
-    filch_stop *stop;          /* constant; a reference */
     char *name;                /* constant */
     bool fail_fast, discard;   /* constant */
     _Alignas(FILCHI_LINE) _Atomic size_t unfinished;
-    _Atomic size_t submitted;    /* members, before their tasks are published; who submits */
+    _Atomic size_t submitted;    /* members; who submits */
+    _Atomic uint32_t owed;       /* signals that are due beside the queue's; who submits, and the opener */
     _Atomic bool stopped;        /* a task ended because of the stop; who ended it */
     struct filchi_parker parker; /* who completes a task signals the opener */
     struct filchi_mpsc queue;    /* members that are final; who completes them */
     /* Opener. */
-    uint32_t due;        /* signals accounted for */
-    size_t taken;        /* members that came through the queue */
-    struct member *lent; /* its future is the caller's for the time being */
-    bool told;           /* of an error */
+    uint32_t due;             /* signals accounted for */
+    struct member *delivered; /* its future is lent to the caller */
+    size_t n_delivered;
+    bool told; /* of an error */
     /* Under the lock. */
     pthread_mutex_t lock;
     filch_error *first;
@@ -49,6 +52,29 @@ struct filch_scope {
 
 /* The innermost scope that this thread has opened outside of tasks. */
 static _Thread_local struct filchi_group *open_outside;
+
+/* ---- Who may touch it ---- */
+
+static void enter(filch_scope *scope, size_t n)
+{
+    /* relaxed: the scope is there for the caller, and what it does is published when it leaves. */
+    if (atomic_fetch_add_explicit(&scope->unfinished, n, memory_order_relaxed) == 0)
+        atomic_fetch_add_explicit(&scope->owed, 1, memory_order_relaxed); /* relaxed: by Z1. */
+}
+
+static void leave(filch_scope *scope, size_t n)
+{
+    /* acq_rel Z1: pairs with itself and acquire Z1 in is_over(): all that was done for the tasks. */
+    if (atomic_fetch_sub_explicit(&scope->unfinished, n, memory_order_acq_rel) == n)
+        filchi_parker_signal(&scope->parker);
+}
+
+/* Whether nothing but the opener is on the count, or nothing at all. */
+static bool is_over(const filch_scope *scope, size_t others)
+{
+    /* acquire Z1: pairs with acq_rel Z1 in leave(). */
+    return atomic_load_explicit(&scope->unfinished, memory_order_acquire) <= others;
+}
 
 /* ---- What tasks tell the scope ---- */
 
@@ -63,17 +89,15 @@ static void record(struct filchi_group *group, const filch_error *error)
         scope->suppressed[scope->n_suppressed - 1] = filch_error_ref(error);
     pthread_mutex_unlock(&scope->lock);
     if (first && scope->fail_fast)
-        filch_stop_request_error(scope->stop, error);
+        filch_stop_request_error(scope->group.stop, error);
 }
 
-static void leave(struct filchi_group *group, filch_state state)
+static void on_left(struct filchi_group *group, filch_state state)
 {
     filch_scope *scope = (filch_scope *)group;
-    if (state == FILCH_STOPPED) /* relaxed: read after the count. */
+    if (state == FILCH_STOPPED) /* relaxed: by Z1. */
         atomic_store_explicit(&scope->stopped, true, memory_order_relaxed);
-    /* acq_rel Z1: pairs with itself and acquire Z1 in await_all(): all that was done for the tasks. */
-    if (atomic_fetch_sub_explicit(&scope->unfinished, 1, memory_order_acq_rel) == 1)
-        filchi_parker_signal(&scope->parker);
+    leave(scope, 1);
 }
 
 static void serve_member(struct filchi_waiter *waiter)
@@ -81,6 +105,7 @@ static void serve_member(struct filchi_waiter *waiter)
     filch_scope *scope = waiter->owner;
     if (filchi_mpsc_push(&scope->queue, &waiter->in.link))
         filchi_parker_signal(&scope->parker);
+    leave(scope, 1);
 }
 
 /* ---- Open ---- */
@@ -91,11 +116,17 @@ static struct filchi_group **innermost(void)
     return thread && thread->frame ? &thread->frame->scopes : &open_outside;
 }
 
-/* The scope that a new one is opened in, or NULL: one that a child of fork() has a copy of does not count. */
+/* Of a scope that a child of fork() has a copy of, the tasks are not there. */
+static bool is_here(const filch_scope *scope)
+{
+    return filchi_worker_pool_here(scope->group.pool);
+}
+
+/* The scope that a new one is opened in, or NULL. */
 static filch_scope *enclosing_scope(void)
 {
     filch_scope *scope = (filch_scope *)*innermost();
-    return scope && filchi_worker_pool_here(scope->pool) ? scope : NULL;
+    return scope && is_here(scope) ? scope : NULL;
 }
 
 static filch_stop *parent_stop(filch_pool *pool, filch_stop *chosen)
@@ -104,7 +135,7 @@ static filch_stop *parent_stop(filch_pool *pool, filch_stop *chosen)
     if (chosen)
         return chosen;
     if (enclosing_scope())
-        return enclosing_scope()->stop;
+        return enclosing_scope()->group.stop;
     return task ? filchi_future_stop(task) : pool->stop;
 }
 
@@ -136,13 +167,12 @@ int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_opti
     filch_scope *scope = filchi_os_alloc_aligned(_Alignof(filch_scope), sizeof *scope + name_size);
     if (!scope)
         return -ENOMEM;
-    rc = create_stop(pool, &chosen, &scope->stop);
+    scope->group = (struct filchi_group) { .failed = record, .left = on_left, .close = close_group, .pool = pool };
+    rc = create_stop(pool, &chosen, &scope->group.stop);
     if (rc) {
         filchi_os_free(scope);
         return rc;
     }
-    scope->group = (struct filchi_group) { .failed = record, .left = leave, .close = close_group };
-    scope->pool = pool;
     scope->name = chosen.name ? memcpy(scope + 1, chosen.name, name_size) : NULL;
     scope->fail_fast = chosen.policy == FILCH_FAIL_FAST;
     scope->discard = chosen.discard;
@@ -158,7 +188,7 @@ int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_opti
 
 filch_stop *filch_scope_stop(filch_scope *scope)
 {
-    return scope->stop;
+    return scope->group.stop;
 }
 
 filch_scope *filch_scope_current(void)
@@ -168,6 +198,15 @@ filch_scope *filch_scope_current(void)
     if (scope)
         return scope;
     return task ? (filch_scope *)filchi_future_group(task) : NULL;
+}
+
+/* Mostly it is the innermost one. NULL if the caller has not opened it. */
+static struct filchi_group **find_open(const filch_scope *scope)
+{
+    struct filchi_group **at = innermost();
+    while (*at && *at != &scope->group)
+        at = &(*at)->enclosing;
+    return *at ? at : NULL;
 }
 
 /* ---- Submit ---- */
@@ -180,13 +219,14 @@ static bool descends(const filch_stop *stop, const filch_stop *ancestor)
     return stop != NULL;
 }
 
-/* The opener may be waiting for the member by now: it goes to the queue without a future. */
-static void refuse(struct filchi_waiter *waiter)
+/* A member whose task was refused. The opener may sleep until it comes. */
+static void retract(filch_scope *scope, struct filchi_waiter *waiter)
 {
-    if (waiter) {
-        waiter->subject = NULL;
-        serve_member(waiter);
-    }
+    filchi_os_free(waiter); /* first in its member */
+    /* relaxed: the signal publishes them. */
+    atomic_fetch_sub_explicit(&scope->submitted, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&scope->owed, 1, memory_order_relaxed);
+    filchi_parker_signal(&scope->parker);
 }
 
 int filch_scope_submit_with(filch_scope *scope, filch_fn *fn, void *arg, const filch_task_options *options,
@@ -196,11 +236,11 @@ int filch_scope_submit_with(filch_scope *scope, filch_fn *fn, void *arg, const f
     int rc = filchi_options_copy(&chosen, sizeof chosen, options);
     if (rc)
         return rc;
-    if (!filchi_worker_pool_here(scope->pool))
+    if (!is_here(scope))
         return -EOWNERDEAD;
     if (!chosen.stop)
-        chosen.stop = scope->stop;
-    else if (!descends(chosen.stop, scope->stop))
+        chosen.stop = scope->group.stop;
+    else if (!descends(chosen.stop, scope->group.stop))
         return -EINVAL;
     struct filchi_membership membership = { .group = &scope->group, .refs = out ? 1 : 0 };
     filch_future *future = NULL;
@@ -213,14 +253,15 @@ int filch_scope_submit_with(filch_scope *scope, filch_fn *fn, void *arg, const f
         membership.waiter = &member->waiter;
         membership.refs++;
     }
-    /* relaxed: the caller is on the count, or the opener is. */
-    atomic_fetch_add_explicit(&scope->unfinished, 1, memory_order_relaxed);
-    if (membership.waiter) /* relaxed: a member counts its submits before it comes through the queue itself. */
+    size_t touching = scope->discard ? 1 : 2;
+    enter(scope, touching);
+    if (!scope->discard) /* relaxed: what a task submits is counted before its own member is in the queue. */
         atomic_fetch_add_explicit(&scope->submitted, 1, memory_order_relaxed);
-    rc = filchi_submit(scope->pool, fn, arg, &chosen, &membership, membership.refs ? &future : NULL);
+    rc = filchi_submit(scope->group.pool, fn, arg, &chosen, &membership, membership.refs ? &future : NULL);
     if (rc) {
-        refuse(membership.waiter);
-        leave(&scope->group, FILCH_CANCELLED);
+        if (!scope->discard)
+            retract(scope, membership.waiter);
+        leave(scope, touching);
     } else if (out) {
         *out = future;
     }
@@ -234,8 +275,8 @@ int filch_scope_submit(filch_scope *scope, filch_fn *fn, void *arg, filch_future
 
 /* ---- Next ---- */
 
-/* The next in the queue, or NULL. */
-static struct member *pop(filch_scope *scope)
+/* The next that is final, or NULL. */
+static struct member *take(filch_scope *scope)
 {
     for (unsigned spins = 0;; spins++) {
         struct filchi_mpsc_node *node;
@@ -254,30 +295,18 @@ static struct member *pop(filch_scope *scope)
     }
 }
 
+static bool all_delivered(const filch_scope *scope)
+{
+    /* relaxed: by the queue, for what tasks have submitted. */
+    return atomic_load_explicit(&scope->submitted, memory_order_relaxed) == scope->n_delivered;
+}
+
 static void free_member(struct member *member)
 {
     if (!member)
         return;
     filch_future_unref(member->waiter.subject);
     filchi_os_free(member);
-}
-
-/* The next that is final, or NULL. */
-static struct member *take(filch_scope *scope)
-{
-    for (struct member *member; (member = pop(scope)); free_member(member)) {
-        scope->taken++;
-        if (member->waiter.subject)
-            return member;
-    }
-    return NULL;
-}
-
-/* Whether every member was taken. What a member submitted was counted before it came through the queue itself. */
-static bool is_drained(const filch_scope *scope)
-{
-    /* relaxed: the queue orders it. */
-    return atomic_load_explicit(&scope->submitted, memory_order_relaxed) == scope->taken;
 }
 
 static struct member *await_member(filch_scope *scope, int64_t deadline, int *rc)
@@ -288,7 +317,7 @@ static struct member *await_member(filch_scope *scope, int64_t deadline, int *rc
     for (;;) {
         uint32_t seen = filchi_parker_count(&scope->parker);
         member = take(scope);
-        if (member || is_drained(scope))
+        if (member || all_delivered(scope))
             break;
         bool prefer_handoff = await.thread && !await.blocked && filchi_worker_tasks_are_long(await.thread);
         enum filchi_await_run run = filchi_await_run_member(&await, &scope->group, prefer_handoff);
@@ -308,16 +337,19 @@ int filch_scope_next(filch_scope *scope, int64_t timeout_ns, filch_future **out)
 {
     if (scope->discard)
         return -EINVAL;
-    if (!filchi_worker_pool_here(scope->pool))
+    if (!is_here(scope))
         return -EOWNERDEAD;
-    free_member(scope->lent);
+    if (!find_open(scope))
+        return -EDEADLK;
+    free_member(scope->delivered);
     int rc = 0;
     struct member *member = take(scope);
-    if (!member && !is_drained(scope))
+    if (!member && !all_delivered(scope))
         member = await_member(scope, filchi_os_deadline(timeout_ns), &rc);
-    scope->lent = member;
+    scope->delivered = member;
     if (!member)
         return rc;
+    scope->n_delivered++;
     *out = member->waiter.subject;
     scope->told |= filchi_future_state(*out) == FILCH_FAILED;
     return 1;
@@ -325,43 +357,43 @@ int filch_scope_next(filch_scope *scope, int64_t timeout_ns, filch_future **out)
 
 /* ---- Join ---- */
 
-static int await_all(filch_scope *scope)
+/* `firm`: it may not fail to break a cycle of awaits. */
+static int await_all(filch_scope *scope, bool firm)
 {
     int rc = 0;
     struct filchi_await await;
-    /* acq_rel Z1: pairs with itself in leave(). */
-    if (atomic_fetch_sub_explicit(&scope->unfinished, 1, memory_order_acq_rel) != 1) {
-        filchi_await_begin(&await, &scope->parker, FILCHI_NEVER, false);
-        for (;;) {
-            uint32_t seen = filchi_parker_count(&scope->parker);
-            /* acquire Z1: pairs with acq_rel Z1 in leave(). */
-            if (atomic_load_explicit(&scope->unfinished, memory_order_acquire) == 0)
-                break;
-            enum filchi_await_run run = filchi_await_run_member(&await, &scope->group, false);
-            if (run != FILCHI_AWAIT_RAN && (rc = filchi_await_pause(&await, seen, run == FILCHI_AWAIT_LEFT)))
-                break;
-        }
-        scope->due += filchi_await_end(&await);
-        /* acquire Z1: pairs with acq_rel Z1 in leave(). */
-        bool over = atomic_fetch_add_explicit(&scope->unfinished, 1, memory_order_acquire) == 0;
-        scope->due += over; /* the last one's signal */
-        return over ? 0 : rc;
+    if (is_over(scope, 1))
+        return 0;
+    leave(scope, 1);
+    filchi_await_begin(&await, &scope->parker, FILCHI_NEVER, false);
+    await.awaited = (struct filchi_awaited) { .kind = FILCHI_AWAITED_GROUP, .firm = firm, .group = &scope->group };
+    for (;;) {
+        uint32_t seen = filchi_parker_count(&scope->parker);
+        if (is_over(scope, 0))
+            break;
+        enum filchi_await_run run = filchi_await_run_member(&await, &scope->group, false);
+        if (run != FILCHI_AWAIT_RAN && (rc = filchi_await_pause(&await, seen, run == FILCHI_AWAIT_LEFT)))
+            break;
     }
-    /* relaxed: nobody else is left. */
-    atomic_store_explicit(&scope->unfinished, 1, memory_order_relaxed);
-    return 0;
+    scope->due += filchi_await_end(&await);
+    enter(scope, 1);
+    return rc && is_over(scope, 1) ? 0 : rc;
 }
 
-/* Stopped, by whom ever, with no error of its own. */
+/* Stopped, by whom ever, with no error of its own: 0 if only stops of single tasks were requested. */
 static int stopped_outcome(const filch_scope *scope, filch_error **out_error)
 {
-    int reason = filch_stop_reason(scope->stop);
-    int code = reason == -ETIMEDOUT ? reason : -ECANCELED;
+    int reason = filch_stop_reason(scope->group.stop);
+    if (!reason)
+        return 0;
+    /* If it is the time of an enclosing scope that ran out, a task that returns this has only seen a stop. */
+    bool own = !filch_stop_requested(scope->group.stop->parent);
+    int code = own && reason == -ETIMEDOUT ? reason : -ECANCELED;
     char text[96];
     filchi_os_error_text(reason, text, sizeof text);
     if (out_error)
-        *out_error =
-            filchi_error_makef(scope->name, filch_stop_error(scope->stop), code, "the scope was stopped: %s", text);
+        *out_error = filchi_error_makef(scope->name, filch_stop_error(scope->group.stop), code,
+                                        "the scope was stopped: %s", text);
     return code;
 }
 
@@ -373,40 +405,45 @@ static filch_error *make_error(const filch_scope *scope)
                                         scope->n_suppressed);
 }
 
+/* Under the lock: threads that have not heard of the end may submit tasks that fail at this moment. */
+static int first_error(filch_scope *scope, filch_error **out_error)
+{
+    pthread_mutex_lock(&scope->lock);
+    int code = scope->first ? filch_error_code(scope->first) : 0;
+    if (code && out_error)
+        *out_error = make_error(scope);
+    pthread_mutex_unlock(&scope->lock);
+    return code;
+}
+
+static int outcome(filch_scope *scope, filch_error **out_error)
+{
+    int code = first_error(scope, out_error);
+    if (!code && atomic_load_explicit(&scope->stopped, memory_order_relaxed)) /* relaxed: by Z1. */
+        code = stopped_outcome(scope, out_error);
+    return code;
+}
+
 int filch_scope_join(filch_scope *scope, filch_error **out_error)
 {
-    if (!filchi_worker_pool_here(scope->pool))
+    if (!is_here(scope))
         return -EOWNERDEAD;
-    int rc = await_all(scope);
+    int rc = find_open(scope) ? await_all(scope, false) : -EDEADLK;
     if (rc) {
         if (out_error)
             *out_error = filchi_error_makef(scope->name, NULL, rc, "the scope could not be joined");
         return rc;
     }
-    if (!scope->first) /* relaxed: by Z1. */
-        return atomic_load_explicit(&scope->stopped, memory_order_relaxed) ? stopped_outcome(scope, out_error) : 0;
     scope->told = true;
-    if (out_error)
-        *out_error = make_error(scope);
-    return filch_error_code(scope->first);
+    return outcome(scope, out_error);
 }
 
 /* ---- Close ---- */
 
-/* Mostly it is the innermost one; a caller that closes in another order is forgiven. */
-static void unlink_scope(const filch_scope *scope)
-{
-    struct filchi_group **at = innermost();
-    while (*at && *at != &scope->group)
-        at = &(*at)->enclosing;
-    if (*at)
-        *at = scope->group.enclosing;
-}
-
 /* Closed without anybody having heard of its errors. */
 static void report_unobserved(const filch_scope *scope)
 {
-    const struct filchi_origin *origin = scope->pool->origin;
+    const struct filchi_origin *origin = scope->group.pool->origin;
     if (!origin->on_unobserved)
         return;
     filch_error *error = make_error(scope);
@@ -414,28 +451,36 @@ static void report_unobserved(const filch_scope *scope)
     filch_error_unref(error);
 }
 
+static void unlink_scope(const filch_scope *scope)
+{
+    struct filchi_group **at = find_open(scope);
+    if (at)
+        *at = scope->group.enclosing;
+}
+
 void filch_scope_close(filch_scope *scope)
 {
     if (!scope)
         return;
-    if (!filchi_worker_pool_here(scope->pool)) { /* a copy: the tasks that it would await are not there */
+    if (!is_here(scope)) { /* nothing to await; its memory stays */
         unlink_scope(scope);
         return;
     }
-    filch_stop_request(scope->stop, -ECANCELED);
-    while (await_all(scope)) /* the tasks use it: whatever it takes */
+    filch_stop_request(scope->group.stop, -ECANCELED);
+    while (await_all(scope, true)) /* the tasks use it: whatever it takes */
         filchi_os_yield();
     unlink_scope(scope);
-    free_member(scope->lent);
+    free_member(scope->delivered);
     for (struct member *member; (member = take(scope));)
         free_member(member);
-    filchi_parker_settle(&scope->parker, scope->due);
+    /* relaxed: by Z1. */
+    filchi_parker_settle(&scope->parker, scope->due + atomic_load_explicit(&scope->owed, memory_order_relaxed));
     if (scope->first && !scope->told)
         report_unobserved(scope);
     filch_error_unref(scope->first);
     for (size_t i = 0; i < SUPPRESSED; i++)
         filch_error_unref(scope->suppressed[i]);
-    filch_stop_unref(scope->stop);
+    filch_stop_unref(scope->group.stop);
     pthread_mutex_destroy(&scope->lock);
     filchi_os_free(scope);
 }

@@ -69,6 +69,12 @@ static void nudge(struct filchi_handoff *handoff)
         signal_blocked(thread);
 }
 
+/* Under the lock: whether a blocked thread may find what it waits for in a queue and run it itself. */
+static bool may_start(const struct filchi_thread *thread)
+{
+    return thread->pokable || (thread->later && thread->news != filchi_handoff_news(thread->pool));
+}
+
 /*
  * Under the lock, when there is work, an idle worker and no thread to be had for it: gives the worker to a
  * thread that waits for something nobody has started, which may run it itself. If there is none but every
@@ -80,7 +86,7 @@ static void poke(filch_pool *pool)
     if (!handoff->idle)
         return;
     struct filchi_thread *thread = handoff->blocked.first, *stalled = NULL;
-    while (thread && !thread->pokable) {
+    while (thread && !may_start(thread)) {
         stalled = thread->stalled ? thread : stalled;
         thread = thread->next;
     }
@@ -93,7 +99,7 @@ static void poke(filch_pool *pool)
         thread->doomed = true;
     }
     filchi_place_give(handoff, thread, filchi_place_pop_idle(pool, false), false);
-    thread->pokable = false;
+    thread->pokable = thread->later = false;
     thread->poked = true;
     signal_blocked(thread);
 }
@@ -153,6 +159,14 @@ void filchi_handoff_notify(filch_pool *pool)
 {
     if (filchi_idle_must_wake(&pool->idle))
         filchi_starting_wake(pool);
+}
+
+void filchi_handoff_notify_due(filch_pool *pool)
+{
+    /* release J1: pairs with acquire J1 in filchi_handoff_news(); who has heard of the task finds it. The fence
+     * P2 follows: a thread that blocks sees the news, or is seen to have blocked. */
+    atomic_fetch_add_explicit(&pool->handoff.news, 1, memory_order_release);
+    filchi_handoff_notify(pool);
 }
 
 /* Under the lock, and held while the thread starts: it takes an idle worker over. 0, -EAGAIN or -ENOMEM. */

@@ -81,11 +81,13 @@ struct filchi_awaited {
     enum {
         FILCHI_AWAITED_OTHER,  /* not one that is followed */
         FILCHI_AWAITED_FUTURE, /* `future` */
-        FILCHI_AWAITED_ANY     /* any subject of `nodes`; it is NULL where it was delivered */
+        FILCHI_AWAITED_ANY,    /* any subject of `nodes`; it is NULL where it was delivered */
+        FILCHI_AWAITED_GROUP   /* every task of `group` */
     } kind;
     bool timed; /* the wait has a deadline */
     bool firm;  /* it must not fail */
     const filch_future *future;
+    const struct filchi_group *group;
     const struct filchi_waiter *nodes;
     size_t n;
     size_t *hint; /* of nodes: one that could become final when it was last looked at; handoff's lock */
@@ -117,6 +119,8 @@ struct filchi_thread {
     uint32_t seen;                         /* its count when the thread last looked */
     bool stalled;                          /* BLOCKED on something that nobody has started */
     bool pokable;                          /* and would start it itself, given a worker */
+    bool later;                            /* BLOCKED on something that may become due */
+    uint32_t news;                         /* the pool's, when it last looked whether that is so */
     bool poked;                            /* given a worker while BLOCKED */
     uint32_t signals;                      /* by the pool to sleeping_on, which the thread has not counted yet */
     bool doomed;                           /* poked because nobody can ever start it: the wait fails */
@@ -153,6 +157,7 @@ struct filchi_creation {
 /* Which thread holds which worker, and who wants one: changed by places.c, starting.c and handoff.c only. */
 struct filchi_handoff {
     pthread_mutex_t lock;
+    pthread_mutex_t search_lock;         /* of searches for a group's tasks; taken with no other lock held */
     struct filchi_worker *idle;          /* workers that nobody holds, last in first out */
     struct filchi_worker *retired;       /* workers out of circulation: nobody holds them or may take them */
     unsigned circulating;                /* workers that are held or idle; more than `workers` for a while */
@@ -170,6 +175,7 @@ struct filchi_handoff {
     _Atomic unsigned workers;         /* how many there should be in circulation; as alive */
     _Atomic unsigned wanted;          /* workers that resumable threads want or that are too many; as alive */
     _Atomic int64_t retry_at;         /* no new thread before, ns; 0: none was refused; as alive */
+    _Atomic uint32_t news;            /* how often a task became due; the timer thread */
     unsigned spare_threads;           /* constant: most threads beyond one a worker */
     size_t stack_size;                /* constant */
     struct filchi_hooks hooks;        /* constant */
@@ -282,8 +288,14 @@ static inline bool filchi_worker_inside(const filch_pool *pool)
 /* T's own: claims a task of this pool that has not started and runs it here; false if it cannot be had. */
 bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *future);
 
-/* T's own: the same for a task of the group: the newest in the own deque, or if `search` is set one in any queue. */
-bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_group *group, bool search);
+enum filchi_members {
+    FILCHI_MEMBERS_NEWEST, /* the newest entry of the own deque, if it is one */
+    FILCHI_MEMBERS_ANY,    /* that, or one in any queue */
+    FILCHI_MEMBERS_STOPPED /* the same, and it is not run: the group's stop is requested */
+};
+/* T's own: the same for a task of the group. */
+bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_group *group,
+                              enum filchi_members which);
 
 /* Who accepted it and published it nowhere: deals with it here, as a guest of the pool. Never touch the object
  * again. */

@@ -534,7 +534,7 @@ FILCH_API int filch_scope_submit_with(filch_scope *scope, filch_fn *fn, void *ar
  * The next of the scope's tasks that is final, in completion order, each once. Returns 1 and sets *out; 0 when every task
  * submitted so far was delivered; or an error, as filch_future_wait(), after which it may be called again.
  * Ownership: *out is lent until the next call or the close; filch_future_ref() keeps it.
- * Errors: -EINVAL too (the scope keeps no futures).
+ * Errors: -EINVAL too (the scope keeps no futures), -EDEADLK too (the caller has not opened it, as one of its tasks).
  */
 FILCH_API int filch_scope_next(filch_scope *scope, int64_t timeout_ns, filch_future **out);
 
@@ -543,7 +543,8 @@ FILCH_API int filch_scope_next(filch_scope *scope, int64_t timeout_ns, filch_fut
  * error, with *out_error (unless NULL) that error, the caller's to unref; the later ones are its suppressed errors,
  * the first few kept, all counted. Without an error: -ETIMEDOUT if the scope's time ran out, -ECANCELED if it
  * was stopped otherwise, provided that this ended a task. Then the scope may be used again.
- * Errors: -EDEADLK, -EAGAIN too, as filch_future_wait(); then it was not joined.
+ * Errors: -EDEADLK (the caller has not opened it, as one of its tasks), -EAGAIN as filch_future_wait(); then it was not
+ * joined.
  */
 FILCH_API int filch_scope_join(filch_scope *scope, filch_error **out_error);
 
