@@ -31,8 +31,8 @@ static bool faulty(_Atomic long *countdown)
         if (n <= 0)
             return n < 0;
         /* relaxed: as above. A countdown that a test takes back meanwhile stays taken back. */
-    } while (!atomic_compare_exchange_weak_explicit(countdown, &n, n - 1, memory_order_relaxed,
-                                                    memory_order_relaxed));
+    } while (
+        !atomic_compare_exchange_weak_explicit(countdown, &n, n - 1, memory_order_relaxed, memory_order_relaxed));
     return n == 1;
 }
 #define FAULTY(what) faulty(&filchi_os_faults.what)
