@@ -57,13 +57,9 @@ static int submit(filch_scope *scope, int number)
     snprintf(name, sizeof name, "task_%d", number);
     filch_task_options options = FILCH_TASK_OPTIONS;
     options.name = name;
-    filch_future *future;
+    FILCH_AUTO(filch_future_cleanup) filch_future *future = NULL;
     int rc = filch_scope_submit_with(scope, deal, (void *)(intptr_t)steps, &options, &future);
-    if (rc != 0)
-        return rc;
-    rc = filch_future_on_done(future, log_finish, NULL);
-    filch_future_unref(future);
-    return rc;
+    return rc == 0 ? filch_future_on_done(future, log_finish, NULL) : rc;
 }
 
 /* The same kind of error as the task's, which is its cause. */
@@ -76,11 +72,11 @@ static int raise_again(filch_future *task, filch_error **error)
     return filch_error_code(cause);
 }
 
-/* Lists what is done in `results`, in completion order, up to the first failure. */
-static int collect(filch_scope *scope, char *results, filch_error **error)
+/* Lists what is done, in completion order, up to the first failure. */
+static int collect(filch_scope *scope, filch_error **error)
 {
+    char results[MOST_TASKS * sizeof "task_1019"] = "", *end = results;
     filch_future *task;
-    char *end = results;
     int rc;
     while ((rc = filch_scope_next(scope, FILCH_FOREVER, &task)) > 0) {
         if (filch_future_state(task) == FILCH_FAILED)
@@ -88,24 +84,23 @@ static int collect(filch_scope *scope, char *results, filch_error **error)
         if (filch_future_state(task) == FILCH_DONE)
             end += sprintf(end, end > results ? " %s" : "%s", filch_future_name(task));
     }
+    if (rc == 0)
+        rc = filch_scope_join(scope, error);
+    if (rc == 0)
+        log_event(LOG_INFO, "results", "tasks", results, NULL);
     return rc;
 }
 
 static int run_tasks(filch_pool *pool, filch_error **error)
 {
     FILCH_AUTO(filch_scope_cleanup) filch_scope *scope = NULL;
-    char results[MOST_TASKS * sizeof "task_1019"] = "";
     filch_scope_options options = FILCH_SCOPE_OPTIONS;
     options.policy = FILCH_COLLECT; /* a failure is to cancel what is pending, not only to stop it */
     int rc = filch_scope_open(&scope, pool, &options);
     for (int i = 0; rc == 0 && i < tasks; i++)
         rc = submit(scope, FIRST_TASK + i);
     if (rc == 0)
-        rc = collect(scope, results, error);
-    if (rc == 0)
-        rc = filch_scope_join(scope, error);
-    if (rc == 0)
-        log_event(LOG_INFO, "results", "tasks", results, NULL);
+        rc = collect(scope, error);
     /* Whatever happened: cancels what is pending, tells what runs to stop, and waits for that. */
     filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT | FILCH_SHUTDOWN_CANCEL_PENDING | FILCH_SHUTDOWN_STOP_RUNNING,
                         FILCH_FOREVER, NULL);
