@@ -173,14 +173,10 @@ static inline struct filchi_thread *filchi_worker_holder(void)
 /* T's own: claims a task of this pool that has not started and runs it here; false if it cannot be had. */
 bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *future);
 
-enum filchi_members {
-    FILCHI_MEMBERS_NEWEST, /* the newest entry of the own deque, if it is one */
-    FILCHI_MEMBERS_ANY,    /* that, or one in any queue */
-    FILCHI_MEMBERS_STOPPED /* the same, and it is not run: the group's stop is requested */
-};
-/* T's own: the same for a task of the group. */
-bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_group *group,
-                              enum filchi_members which);
+/* T's own: an entry from outside, or else of another worker; NULL if there is none. */
+filch_future *filchi_worker_take_others(struct filchi_thread *thread);
+/* T's own: deals with a queue entry. The worker after it may be another one than before. */
+void filchi_worker_run_entry(struct filchi_thread *thread, filch_future *future, bool outside);
 
 /* Whether tasks run longer than a handoff costs, going by those that were timed. */
 bool filchi_worker_tasks_are_long(const struct filchi_thread *thread);
