@@ -3,6 +3,7 @@
 #include "await.h"
 
 #include "handoff.h"
+#include "members.h"
 
 #include <errno.h>
 

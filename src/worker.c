@@ -150,6 +150,12 @@ static filch_future *take_own(struct filchi_thread *thread)
     return found;
 }
 
+filch_future *filchi_worker_take_others(struct filchi_thread *thread)
+{
+    filch_future *found = take_outside(thread);
+    return found ? found : steal(thread);
+}
+
 /* Own queues are empty: looks at everybody's, for a bounded time. */
 static filch_future *search(struct filchi_thread *thread)
 {
@@ -167,9 +173,7 @@ static filch_future *search(struct filchi_thread *thread)
             filchi_pause();
         if (filchi_handoff_must_yield(pool))
             return NULL;
-        found = take_outside(thread);
-        if (!found)
-            found = steal(thread);
+        found = filchi_worker_take_others(thread);
     } while (!found && filchi_os_now() < end);
     return found;
 }
@@ -341,12 +345,16 @@ static void count_reaped(filch_pool *pool)
     atomic_fetch_add_explicit(&pool->reaped, 1, memory_order_release);
 }
 
-/* Deals with a queue entry. The worker after it may be another one than before. */
-static void run_entry(struct filchi_thread *thread, filch_future *future, bool outside)
+void filchi_worker_give_up_place(struct filchi_thread *thread, const filch_future *future)
 {
     if (future->stop & FILCHI_STOP_PLACE && !thread->due)
         filchi_capacity_leave(thread->pool);
     thread->due = false;
+}
+
+void filchi_worker_run_entry(struct filchi_thread *thread, filch_future *future, bool outside)
+{
+    filchi_worker_give_up_place(thread, future);
     /* relaxed: a task that just started when shutdown asked to cancel is as good as one that started before. */
     if (atomic_load_explicit(&thread->pool->closing, memory_order_relaxed) & FILCHI_CANCEL)
         filchi_future_cancel_entry(future);
@@ -377,98 +385,13 @@ bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *futur
         if (filchi_deque_pop(deque) != future)
             return false; /* a thief was quicker */
         filchi_counter_add(&thread->worker->in_place, 1);
-        run_entry(thread, future, false);
+        filchi_worker_run_entry(thread, future, false);
         return true;
     }
     if (filchi_future_claim_in_place(future) != FILCHI_CLAIM_GOT)
         return false;
     filchi_counter_add(&thread->worker->in_place, 1);
     run_claimed(thread, future, false);
-    return true;
-}
-
-/* Whether a queue entry that this thread has taken is of the group; else it goes into the own deque. Without memory
- * for that it passes as one: run out of turn is better than lost. */
-static bool is_member(struct filchi_thread *thread, filch_future *future, const struct filchi_group *group)
-{
-    if (filchi_future_group(future) == group || filchi_deque_push(&thread->worker->deque, future))
-        return true;
-    if (future->stop & FILCHI_STOP_PLACE && thread->due)
-        filchi_capacity_retake(thread->pool); /* given up again when it is taken from there */
-    thread->due = false;
-    return false;
-}
-
-/* Looks at every entry of every queue once. */
-static filch_future *search_member(struct filchi_thread *thread, const struct filchi_group *group)
-{
-    struct filchi_deque *own = &thread->worker->deque;
-    void *item;
-    for (int64_t left = filchi_deque_size(own); left > 0; left--)
-        if (filchi_deque_steal(own, &item) == FILCHI_DEQUE_TOOK && is_member(thread, item, group))
-            return item;
-    for (uint64_t left = filchi_worker_unfinished(thread->pool); left > 0; left--) {
-        item = take_outside(thread);
-        if (!item)
-            item = steal(thread);
-        if (!item || is_member(thread, item, group))
-            return item;
-    }
-    return NULL;
-}
-
-/* The newest in the own deque. If it is another's it was out of sight for a moment, which counts as news. */
-static filch_future *take_newest_member(struct filchi_thread *thread, const struct filchi_group *group)
-{
-    filch_future *future = filchi_deque_pop(&thread->worker->deque);
-    if (!future || is_member(thread, future, group))
-        return future;
-    filchi_handoff_notify_due(thread->pool);
-    return NULL;
-}
-
-/*
- * The last resort of a thread that nobody can take over from. What one has in its hands no other finds: so threads that
- * search wait for each other, and those that looked for work before they slept meanwhile are told.
- */
-static filch_future *take_any_member(struct filchi_thread *thread, const struct filchi_group *group)
-{
-    filch_pool *pool = thread->pool;
-    pthread_mutex_lock(&pool->handoff.search_lock);
-    filch_future *future = filchi_deque_pop(&thread->worker->deque);
-    bool at_once = future && is_member(thread, future, group);
-    if (!at_once)
-        future = search_member(thread, group);
-    pthread_mutex_unlock(&pool->handoff.search_lock);
-    if (!at_once)
-        filchi_handoff_notify(pool);
-    return future;
-}
-
-/* Deals with a queue entry of a group that is stopped. */
-static void stop_entry(struct filchi_thread *thread, filch_future *future)
-{
-    if (filchi_future_claim(future) == FILCHI_CLAIM_GOT) {
-        /* Its own stop may descend from the group's, and is reached a moment later. */
-        for (unsigned spins = 0; !filchi_stop_peek(filchi_future_stop(future)); spins++)
-            filchi_os_relax(spins);
-        filchi_future_complete_stopped(future);
-    }
-    filchi_counter_add(&thread->worker->finished, 1);
-}
-
-bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_group *group,
-                              enum filchi_members which)
-{
-    bool newest = which == FILCHI_MEMBERS_NEWEST;
-    filch_future *future = newest ? take_newest_member(thread, group) : take_any_member(thread, group);
-    if (!future)
-        return false;
-    filchi_counter_add(&thread->worker->in_place, 1);
-    if (which == FILCHI_MEMBERS_STOPPED && filchi_future_group(future) == group)
-        stop_entry(thread, future);
-    else
-        run_entry(thread, future, false);
     return true;
 }
 
@@ -497,7 +420,7 @@ void *filchi_worker_main(void *arg)
     while (filchi_handoff_await_worker(thread)) {
         filch_future *found;
         while ((found = find_work(thread)))
-            run_entry(thread, found, thread->outside);
+            filchi_worker_run_entry(thread, found, thread->outside);
     }
     filchi_thread_here = NULL;
     filchi_starting_end(thread);

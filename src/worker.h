@@ -288,14 +288,12 @@ static inline bool filchi_worker_inside(const filch_pool *pool)
 /* T's own: claims a task of this pool that has not started and runs it here; false if it cannot be had. */
 bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *future);
 
-enum filchi_members {
-    FILCHI_MEMBERS_NEWEST, /* the newest entry of the own deque, if it is one */
-    FILCHI_MEMBERS_ANY,    /* that, or one in any queue */
-    FILCHI_MEMBERS_STOPPED /* the same, and it is not run: the group's stop is requested */
-};
-/* T's own: the same for a task of the group. */
-bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_group *group,
-                              enum filchi_members which);
+/* T's own: an entry from outside, or else of another worker; NULL if there is none. */
+filch_future *filchi_worker_take_others(struct filchi_thread *thread);
+/* T's own: deals with a queue entry. The worker after it may be another one than before. */
+void filchi_worker_run_entry(struct filchi_thread *thread, filch_future *future, bool outside);
+/* T's own, as the first thing, with an entry that it deals with otherwise. */
+void filchi_worker_give_up_place(struct filchi_thread *thread, const filch_future *future);
 
 /* Who accepted it and published it nowhere: deals with it here, as a guest of the pool. Never touch the object
  * again. */

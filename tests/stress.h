@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the stress programs share: options, random numbers that a seed repeats, a watchdog, a check that never
- * compiles away. A program begins with stress_begin(), works while stress_goes_on(), tells the watchdog of
- * every step forward, and ends with stress_end(), which prints what was counted.
+ * compiles away. A program begins with stress_begin(), works while stress_goes_on() or stress_goes_on_to(), tells the
+ * watchdog of every step forward, and ends with stress_end(), which prints what was counted.
  */
 #ifndef STRESS_H
 #define STRESS_H
@@ -25,9 +25,10 @@ static struct stress {
     const char *name;
     uint64_t seed;
     double secs;
-    unsigned threads; /* outside threads; the program's default if not given */
-    unsigned workers; /* 0: the program tries several */
-    int64_t end;      /* ns, CLOCK_MONOTONIC */
+    unsigned long rounds; /* 0: as many as fit in secs */
+    unsigned threads;     /* outside threads; the program's default if not given */
+    unsigned workers;     /* 0: the program tries several */
+    int64_t end;          /* ns, CLOCK_MONOTONIC */
     pthread_t watchdog;
     _Atomic uint64_t progress;
     _Atomic bool over;
@@ -76,6 +77,12 @@ static inline void stress_phase(const char *phase)
 static inline bool stress_goes_on(void)
 {
     return stress_now() < stress.end;
+}
+
+/* The same for programs that count their rounds. */
+static inline bool stress_goes_on_to(unsigned long round)
+{
+    return stress.rounds ? round < stress.rounds : stress_goes_on();
 }
 
 static inline void *stress_watch(void *arg)
@@ -135,7 +142,7 @@ static inline void stress_nap(int64_t ns)
 
 static inline void stress_usage(void)
 {
-    fprintf(stderr, "usage: %s [--seed N] [--secs S] [--threads T] [--workers W]\n", stress.name);
+    fprintf(stderr, "usage: %s [--seed N] [--secs S] [--threads T] [--workers W] [--rounds R]\n", stress.name);
     exit(2);
 }
 
@@ -157,6 +164,8 @@ static inline void stress_begin(const char *name, unsigned threads, int argc, ch
             stress.threads = (unsigned)strtoul(value, NULL, 0);
         else if (strcmp(argv[i], "--workers") == 0)
             stress.workers = (unsigned)strtoul(value, NULL, 0);
+        else if (strcmp(argv[i], "--rounds") == 0)
+            stress.rounds = strtoul(value, NULL, 0);
         else
             stress_usage();
     }

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* How a thread that waits for the tasks of a group finds one that has not started, and runs it: see members.h. */
+#include "members.h"
+
+#include "handoff.h"
+
+/* Whether a queue entry that this thread has taken is of the group; else it goes into the own deque. Without memory
+ * for that it passes as one: run out of turn is better than lost. */
+static bool is_member(struct filchi_thread *thread, filch_future *future, const struct filchi_group *group)
+{
+    if (filchi_future_group(future) == group || filchi_deque_push(&thread->worker->deque, future))
+        return true;
+    if (future->stop & FILCHI_STOP_PLACE && thread->due)
+        filchi_capacity_retake(thread->pool); /* given up again when it is taken from there */
+    thread->due = false;
+    return false;
+}
+
+/* Looks at every entry of every queue once. */
+static filch_future *search_member(struct filchi_thread *thread, const struct filchi_group *group)
+{
+    struct filchi_deque *own = &thread->worker->deque;
+    void *item;
+    for (int64_t left = filchi_deque_size(own); left > 0; left--)
+        if (filchi_deque_steal(own, &item) == FILCHI_DEQUE_TOOK && is_member(thread, item, group))
+            return item;
+    for (uint64_t left = filchi_worker_unfinished(thread->pool); left > 0; left--) {
+        item = filchi_worker_take_others(thread);
+        if (!item || is_member(thread, item, group))
+            return item;
+    }
+    return NULL;
+}
+
+/* The newest in the own deque. If it is another's it was out of sight for a moment, which counts as news. */
+static filch_future *take_newest_member(struct filchi_thread *thread, const struct filchi_group *group)
+{
+    filch_future *future = filchi_deque_pop(&thread->worker->deque);
+    if (!future || is_member(thread, future, group))
+        return future;
+    filchi_handoff_notify_due(thread->pool);
+    return NULL;
+}
+
+/*
+ * The last resort of a thread that nobody can take over from. What one has in its hands no other finds: so threads that
+ * search wait for each other, and those that looked for work before they slept meanwhile are told.
+ */
+static filch_future *take_any_member(struct filchi_thread *thread, const struct filchi_group *group)
+{
+    filch_pool *pool = thread->pool;
+    pthread_mutex_lock(&pool->handoff.search_lock);
+    filch_future *future = filchi_deque_pop(&thread->worker->deque);
+    bool at_once = future && is_member(thread, future, group);
+    if (!at_once)
+        future = search_member(thread, group);
+    pthread_mutex_unlock(&pool->handoff.search_lock);
+    if (!at_once)
+        filchi_handoff_notify(pool);
+    return future;
+}
+
+/* Deals with a queue entry of a group that is stopped. */
+static void stop_entry(struct filchi_thread *thread, filch_future *future)
+{
+    filchi_worker_give_up_place(thread, future);
+    if (filchi_future_claim(future) == FILCHI_CLAIM_GOT) {
+        /* Its own stop may descend from the group's, and is reached a moment later. */
+        for (unsigned spins = 0; !filchi_stop_peek(filchi_future_stop(future)); spins++)
+            filchi_os_relax(spins);
+        filchi_future_complete_stopped(future);
+    }
+    filchi_counter_add(&thread->worker->finished, 1);
+}
+
+bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_group *group,
+                              enum filchi_members which)
+{
+    bool newest = which == FILCHI_MEMBERS_NEWEST;
+    filch_future *future = newest ? take_newest_member(thread, group) : take_any_member(thread, group);
+    if (!future)
+        return false;
+    filchi_counter_add(&thread->worker->in_place, 1);
+    if (which == FILCHI_MEMBERS_STOPPED && filchi_future_group(future) == group)
+        stop_entry(thread, future);
+    else
+        filchi_worker_run_entry(thread, future, false);
+    return true;
+}
