@@ -27,8 +27,8 @@ struct filchi_plan;
 struct filchi_group {
     /* The runner, before the task becomes FAILED with this error. */
     void (*failed)(struct filchi_group *group, const filch_error *error);
-    /* Who made a task final, when its waiters were served. The task may be gone. */
-    void (*left)(struct filchi_group *group, filch_state state);
+    /* Who made n tasks final, when their waiters were served. The tasks may be gone. */
+    void (*left)(struct filchi_group *group, filch_state state, size_t n);
     /* The thread that opened it, whose task has returned without closing it. */
     void (*close)(struct filchi_group *group);
     struct filchi_group *enclosing; /* opener: of those it has open, the next one out */
@@ -142,8 +142,8 @@ static inline struct filchi_plan *filchi_future_plan(const filch_future *future)
 /* The runner, with what the function returned: RUNNING -> DONE, FAILED or STOPPED. Never touch the object
  * again. */
 void filchi_future_complete(filch_future *future, int rc);
-/* The runner, instead of running it: its stop is requested. */
-void filchi_future_complete_stopped(filch_future *future);
+/* The runner, instead of running it: its stop is requested. Returns the group, or NULL, that it must tell. */
+struct filchi_group *filchi_future_complete_stopped(filch_future *future);
 
 /* The runner, after filchi_future_attempt_error(): RUNNING -> RETRY_WAIT. The error is dropped. */
 void filchi_future_wait(filch_future *future);

@@ -68,7 +68,7 @@ static void stop_entry(struct filchi_thread *thread, filch_future *future)
         /* Its own stop may descend from the group's, and is reached a moment later. */
         for (unsigned spins = 0; !filchi_stop_peek(filchi_future_stop(future)); spins++)
             filchi_os_relax(spins);
-        filchi_future_complete_stopped(future);
+        filchi_worker_stopped(thread, filchi_future_complete_stopped(future));
     }
     filchi_counter_add(&thread->worker->finished, 1);
 }
@@ -85,5 +85,6 @@ bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_
         stop_entry(thread, future);
     else
         filchi_worker_run_entry(thread, future, false);
+    filchi_worker_tell_group(thread);
     return true;
 }

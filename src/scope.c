@@ -92,12 +92,12 @@ static void record(struct filchi_group *group, const filch_error *error)
         filch_stop_request_error(scope->group.stop, error);
 }
 
-static void on_left(struct filchi_group *group, filch_state state)
+static void on_left(struct filchi_group *group, filch_state state, size_t n)
 {
     filch_scope *scope = (filch_scope *)group;
     if (state == FILCH_STOPPED) /* relaxed: by Z1. */
         atomic_store_explicit(&scope->stopped, true, memory_order_relaxed);
-    leave(scope, 1);
+    leave(scope, n);
 }
 
 static void serve_member(struct filchi_waiter *waiter)
