@@ -44,7 +44,7 @@ static bool disarm(struct filchi_await *await)
 /* What ends the wait: the stop of the task, or an interrupt of the thread. */
 static void heed_stop(struct filchi_await *await)
 {
-    const struct filchi_thread *thread = filchi_thread_here;
+    const struct filchi_thread *thread = filchi_worker_thread();
     if (thread && thread->frame) {
         await->stop = filchi_future_stop(thread->frame->task);
         await->stop_rc = -ECANCELED;
@@ -56,7 +56,7 @@ static void heed_stop(struct filchi_await *await)
 
 void filchi_await_begin(struct filchi_await *await, struct filchi_parker *parker, int64_t deadline, bool heed)
 {
-    struct filchi_thread *thread = filchi_thread_here;
+    struct filchi_thread *thread = filchi_worker_host(filchi_worker_thread());
     *await = (struct filchi_await) { .thread = thread, .parker = parker, .deadline = deadline };
     atomic_init(&await->stop_left, 0);
     if (thread)
@@ -113,7 +113,11 @@ enum filchi_await_run filchi_await_run(struct filchi_await *await, filch_future 
         return FILCHI_AWAIT_NOTHING;
     if (!may_run_here(await, prefer_handoff))
         return FILCHI_AWAIT_LEFT;
-    if (!filchi_worker_run_awaited(thread, future))
+    struct filchi_thread *here = filchi_thread_here; /* perhaps a guest, whose task this is not */
+    filchi_thread_here = thread;
+    bool ran = filchi_worker_run_awaited(thread, future);
+    filchi_thread_here = here;
+    if (!ran)
         return FILCHI_AWAIT_NOTHING;
     await->poked = false;
     return FILCHI_AWAIT_RAN;
@@ -142,7 +146,11 @@ enum filchi_await_run filchi_await_run_member(struct filchi_await *await, const 
     await->later = true;
     if (!which_members(await, group, prefer_handoff, &which))
         return FILCHI_AWAIT_LEFT;
-    if (!filchi_worker_run_member(thread, group, which))
+    struct filchi_thread *here = filchi_thread_here; /* as above */
+    filchi_thread_here = thread;
+    bool ran = filchi_worker_run_member(thread, group, which);
+    filchi_thread_here = here;
+    if (!ran)
         return which == FILCHI_MEMBERS_NEWEST ? FILCHI_AWAIT_LEFT : FILCHI_AWAIT_NOTHING;
     await->poked = false;
     return FILCHI_AWAIT_RAN;
@@ -160,12 +168,33 @@ static bool spin(struct filchi_await *await, uint32_t seen)
     return false;
 }
 
+/* The worker goes to somebody else, if there is one to give and it has not gone yet. 0; 1: look before sleeping;
+ * or -EDEADLK. */
+static int give_way(struct filchi_await *await, uint32_t seen, bool stalled)
+{
+    struct filchi_thread *thread = await->thread;
+    if (!thread)
+        return 0;
+    if (await->blocked)
+        return filchi_handoff_block_on(thread, seen);
+    thread->later = await->later; /* nobody looks at these before it is in the list */
+    thread->news = await->news;
+    thread->awaited = await->awaited;
+    thread->awaited.timed = await->deadline != FILCHI_NEVER;
+    int rc = filchi_handoff_block(thread, await->parker, seen, stalled, stalled && !await->poked);
+    if (!rc) {
+        await->blocked = true;
+        thread->awaits++;
+    }
+    return rc;
+}
+
 int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled)
 {
     if (await->stop && !await->armed) {
         await->stop_waiter.serve = serve_stop;
         await->stop_waiter.owner = await;
-        await->armed = filchi_waitlist_add(&await->stop->waiters, &await->stop_waiter);
+        await->armed = filchi_stop_add(await->stop, &await->stop_waiter);
     }
     if (await->stop && filchi_stop_peek(await->stop))
         return await->stop_rc;
@@ -173,31 +202,27 @@ int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled)
         return -ETIMEDOUT;
     if (!await->spun && spin(await, seen))
         return 0;
-    if (await->blocked) {
-        filchi_handoff_block_on(await->thread, seen);
-    } else if (await->thread) {
-        await->thread->later = await->later; /* nobody looks at these before it is in the list */
-        await->thread->news = await->news;
-        filchi_handoff_block(await->thread, await->parker, seen, stalled, stalled && !await->poked);
-        await->blocked = true;
-        await->thread->awaits++;
-    }
+    int rc = give_way(await, seen, stalled);
+    if (rc < 0)
+        return rc;
     int64_t until = await->blocked ? filchi_handoff_retry(await->thread, await->deadline) : await->deadline;
-    filchi_parker_wait(await->parker, seen, until);
-    enum filchi_poke poke = await->blocked ? filchi_handoff_poked(await->thread) : FILCHI_POKE_NONE;
+    if (rc == 0)
+        filchi_parker_wait(await->parker, seen, until);
+    enum filchi_poke poke = await->blocked ? filchi_handoff_poked(await->thread, &await->due) : FILCHI_POKE_NONE;
     if (poke == FILCHI_POKE_NONE)
         return 0;
+    if (poke == FILCHI_POKE_DEADLOCK)
+        return -EDEADLK;
     await->blocked = false;
     await->poked = true;
     await->news = filchi_handoff_news(await->thread->pool);
-    await->due++;
     return poke == FILCHI_POKE_FAIL ? -EAGAIN : 0;
 }
 
 uint32_t filchi_await_end(struct filchi_await *await)
 {
-    if (await->blocked && filchi_handoff_unblock(await->thread))
-        await->due++;
+    if (await->blocked)
+        filchi_handoff_unblock(await->thread, &await->due);
     if (disarm(await))
         await->due++;
     if (await->regions) {
@@ -208,18 +233,28 @@ uint32_t filchi_await_end(struct filchi_await *await)
 }
 
 /* Whether the future is a task further down this thread's stack, which waits for us to return. */
-static bool below_us(const struct filchi_thread *thread, const filch_future *future)
+static bool below_us(const filch_future *future)
 {
-    const struct filchi_frame *frame = thread ? thread->frame : NULL;
-    while (frame && frame->task != future)
-        frame = frame->below;
-    return frame != NULL;
+    for (const struct filchi_thread *thread = filchi_thread_here; thread; thread = thread->host)
+        for (const struct filchi_frame *frame = thread->frame; frame; frame = frame->below)
+            if (frame->task == future)
+                return true;
+    return false;
 }
 
-int filchi_await_future(filch_future *future, int64_t deadline, bool heed)
+static enum filchi_await_run run_awaited(struct filchi_await *await, filch_future *future, void *arg)
+{
+    (void)arg;
+    return filchi_await_run(await, future, false);
+}
+
+static int await_future(filch_future *future, int64_t deadline, bool heed, bool firm, filchi_await_runner *runner,
+                        void *arg)
 {
     if (filchi_future_final(future))
         return 0;
+    if (!filchi_future_here(future))
+        return -EOWNERDEAD;
     struct filchi_parker parker;
     struct filchi_waiter waiter = { .serve = filchi_await_signal, .owner = &parker };
     struct filchi_await await;
@@ -227,15 +262,16 @@ int filchi_await_future(filch_future *future, int64_t deadline, bool heed)
     int rc = 0;
     filchi_parker_init(&parker);
     filchi_await_begin(&await, &parker, deadline, heed);
+    await.awaited = (struct filchi_awaited) { .kind = FILCHI_AWAITED_FUTURE, .firm = firm, .future = future };
     for (;;) {
         uint32_t seen = filchi_parker_count(&parker);
         if (filchi_future_final(future))
             break;
-        enum filchi_await_run run = filchi_await_run(&await, future, false);
+        enum filchi_await_run run = runner(&await, future, arg);
         if (run == FILCHI_AWAIT_RAN)
             continue;
         if (!registered) {
-            if (below_us(await.thread, future)) {
+            if (below_us(future)) {
                 rc = -EDEADLK;
                 break;
             }
@@ -251,4 +287,21 @@ int filchi_await_future(filch_future *future, int64_t deadline, bool heed)
         due++;
     filchi_parker_settle(&parker, due);
     return filchi_future_final(future) ? 0 : rc;
+}
+
+int filchi_await_future(filch_future *future, int64_t deadline, bool heed)
+{
+    return await_future(future, deadline, heed, false, run_awaited, NULL);
+}
+
+int filchi_await_future_running(filch_future *future, int64_t deadline, bool heed, filchi_await_runner *runner,
+                                void *arg)
+{
+    return await_future(future, deadline, heed, false, runner, arg);
+}
+
+void filchi_await_final(filch_future *future)
+{
+    while (await_future(future, FILCHI_NEVER, false, true, run_awaited, NULL) && filchi_future_here(future))
+        filchi_os_yield();
 }

@@ -27,7 +27,8 @@ struct filchi_await {
     struct filchi_thread *thread; /* NULL: not on a thread of a pool, or one that keeps its worker */
     struct filchi_parker *parker;
     int64_t deadline;
-    filch_stop *stop; /* ends the wait; NULL: nothing does */
+    struct filchi_awaited awaited; /* set after the beginning; else no cycle through this wait is found */
+    filch_stop *stop;              /* ends the wait; NULL: nothing does */
     int stop_rc;
     bool armed;    /* stop_waiter is registered with stop */
     bool blocked;  /* the thread gave its worker away */
@@ -67,6 +68,15 @@ void filchi_await_signal(struct filchi_waiter *waiter);
 
 /* Waits for one future, as filch_future_wait(). */
 int filchi_await_future(filch_future *future, int64_t deadline, bool heed);
+/* Runs a task in place of the wait, perhaps another one than is awaited. */
+typedef enum filchi_await_run filchi_await_runner(struct filchi_await *await, filch_future *future, void *arg);
+/* The same as filchi_await_future(), where the caller chooses what is run here. */
+int filchi_await_future_running(filch_future *future, int64_t deadline, bool heed, filchi_await_runner *runner,
+                                void *arg);
+
+/* Waits until it is final or fork() has made a copy of it, whatever happens: for memory that the task uses and that
+ * is about to go. */
+void filchi_await_final(filch_future *future);
 
 /* The stop that ends this thread's waits outside of tasks: set by its interrupt guard, or NULL. */
 extern _Thread_local filch_stop *filchi_interrupt_here;

@@ -18,7 +18,9 @@ struct filch_completed {
     uint32_t due;     /* signals accounted for */
     int64_t deadline; /* of the whole iteration */
     size_t total, delivered;
+    size_t hint;                 /* see struct filchi_awaited */
     size_t cursor;               /* nodes from here on are known to have started */
+    size_t witness;              /* nodes before it are delivered */
     bool later;                  /* some of those may become due again */
     struct filchi_waiter *ready; /* already final at the beginning */
     struct filchi_waiter **ready_end;
@@ -87,11 +89,22 @@ static int watch_distinct(struct filch_completed *completed, filch_future *const
     return 0;
 }
 
-int filch_completed_begin(filch_completed **out, filch_future *const *futures, size_t n, int64_t timeout_ns)
+static int check(filch_future *const *futures, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         if (!futures[i])
             return -EINVAL;
+        if (!filchi_future_final(futures[i]) && !filchi_future_here(futures[i]))
+            return -EOWNERDEAD;
+    }
+    return 0;
+}
+
+int filch_completed_begin(filch_completed **out, filch_future *const *futures, size_t n, int64_t timeout_ns)
+{
+    int rc = check(futures, n);
+    if (rc)
+        return rc;
     if (n > (SIZE_MAX / 2 - sizeof(filch_completed)) / sizeof(struct filchi_waiter))
         return -ENOMEM;
     filch_completed *completed =
@@ -102,7 +115,6 @@ int filch_completed_begin(filch_completed **out, filch_future *const *futures, s
     filchi_parker_init(&completed->parker);
     completed->deadline = filchi_os_deadline(timeout_ns);
     completed->ready_end = &completed->ready;
-    int rc = 0;
     if (distinct(completed, futures, n))
         for (size_t i = 0; i < n; i++)
             watch(completed, futures[i]);
@@ -118,6 +130,18 @@ int filch_completed_begin(filch_completed **out, filch_future *const *futures, s
 }
 
 /* ---- Iterating ---- */
+
+/*
+ * Whether fork() made this process since the iterator was begun: then what was not delivered, all of which could
+ * become final at that time, stays as it is. While `ready` is not empty nobody asks.
+ */
+static bool is_copy(struct filch_completed *completed)
+{
+    while (completed->witness < completed->total && !completed->nodes[completed->witness].subject)
+        completed->witness++;
+    return completed->witness < completed->total &&
+           !filchi_future_here(completed->nodes[completed->witness].subject);
+}
 
 /* The next that is final, or NULL. */
 static struct filchi_waiter *take(struct filch_completed *completed)
@@ -138,6 +162,8 @@ static struct filchi_waiter *take(struct filch_completed *completed)
         case FILCHI_MPSC_ONE:
             return (struct filchi_waiter *)node;
         case FILCHI_MPSC_BUSY:
+            if (is_copy(completed)) /* the producer is not there */
+                return NULL;
             break;
         }
         filchi_os_relax(spins);
@@ -197,6 +223,9 @@ static struct filchi_waiter *await_one(struct filch_completed *completed, int *r
     struct filchi_await await;
     struct filchi_waiter *waiter;
     filchi_await_begin(&await, &completed->parker, completed->deadline, true);
+    await.awaited = (struct filchi_awaited) {
+        .kind = FILCHI_AWAITED_ANY, .nodes = completed->nodes, .n = completed->total, .hint = &completed->hint
+    };
     await.later = completed->later;
     for (;;) {
         bool stalled;
@@ -221,6 +250,8 @@ int filch_completed_next(filch_completed *completed, filch_future **out)
         return 0;
     int rc = 0;
     struct filchi_waiter *waiter = take(completed);
+    if (!waiter && is_copy(completed))
+        return -EOWNERDEAD;
     if (!waiter)
         waiter = await_one(completed, &rc);
     if (!waiter)
@@ -251,6 +282,10 @@ void filch_completed_end(filch_completed *completed)
     while (left && completed->ready) { /* these were never registered */
         take(completed)->subject = NULL;
         left--;
+    }
+    if (is_copy(completed)) {
+        filchi_os_free(completed);
+        return;
     }
     for (size_t i = 0; i < completed->total && left; i++) {
         filch_future *future = completed->nodes[i].subject;

@@ -29,32 +29,37 @@ static void on_enter(struct filchi_timers *timers, struct filchi_message *messag
     filchi_timer_arm(timers, &filchi_container_of(message, struct deadline, enter)->timer);
 }
 
-static void dispose(struct deadline *deadline)
+/* Returns the stop's parent, a reference to drop. */
+static filch_stop *dispose(struct deadline *deadline)
 {
-    filchi_stop_dispose(deadline->stop);
+    filch_stop *parent = filchi_stop_dispose(deadline->stop);
     filchi_timers_unref(deadline->timers);
     filchi_os_free(deadline);
+    return parent;
 }
 
 static void on_drop(struct filchi_timers *timers, struct filchi_message *message)
 {
     struct deadline *deadline = filchi_container_of(message, struct deadline, drop);
     filchi_timer_disarm(timers, &deadline->timer);
-    dispose(deadline);
+    filch_stop_unref(dispose(deadline));
 }
 
 /* The last reference is gone. */
-static void release(filch_stop *stop)
+static filch_stop *release(filch_stop *stop)
 {
     struct deadline *deadline = stop->deadline;
-    if (!filchi_timers_try_post(deadline->timers, &deadline->drop))
-        dispose(deadline);
+    if (!filchi_origin_here(deadline->timers->origin))
+        return NULL; /* a copy, whose timer thread is not there */
+    return filchi_timers_try_post(deadline->timers, &deadline->drop) ? NULL : dispose(deadline);
 }
 
 int filch_stop_create_until(filch_stop **out, filch_stop *parent, filch_pool *pool, int64_t deadline_ns)
 {
     if (!pool || deadline_ns < 0)
         return -EINVAL;
+    if (!filchi_worker_pool_here(pool))
+        return -EOWNERDEAD;
     int rc = filchi_timers_start(pool->timers, pool->handoff.name);
     if (rc)
         return rc;

@@ -155,3 +155,11 @@ bool filchi_deque_empty(const struct filchi_deque *deque)
     return atomic_load_explicit(&deque->top, memory_order_relaxed) >=
            atomic_load_explicit(&deque->bottom, memory_order_relaxed);
 }
+
+size_t filchi_deque_count(const struct filchi_deque *deque)
+{
+    /* relaxed: numbers to look at, of two moments. */
+    int64_t top = atomic_load_explicit(&deque->top, memory_order_relaxed);
+    int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+    return bottom > top ? (size_t)(bottom - top) : 0;
+}

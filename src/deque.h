@@ -56,13 +56,15 @@ int filchi_deque_push(struct filchi_deque *deque, void *item);
 void *filchi_deque_pop(struct filchi_deque *deque);
 /* Owner. What pop would return unless a thief comes first; NULL if it looks empty. */
 void *filchi_deque_peek(struct filchi_deque *deque);
-/* Anyone, inside an RCU read side (or while the owner cannot reclaim). */
+/* Anyone, as a reader (or while the owner cannot reclaim). */
 enum filchi_deque_steal filchi_deque_steal(struct filchi_deque *deque, void **out);
 /* Anyone; an answer for that moment. How many items. */
 int64_t filchi_deque_size(const struct filchi_deque *deque);
 /* Anyone; an answer for that moment. */
 bool filchi_deque_empty(const struct filchi_deque *deque);
-/* Owner, after a grace period that began after the last push: frees the arrays that were replaced. */
+/* Anyone: how many items it has; the same. */
+size_t filchi_deque_count(const struct filchi_deque *deque);
+/* Owner, with no reader left since the last push: frees the arrays that were replaced. */
 void filchi_deque_reclaim(struct filchi_deque *deque);
 
 #endif

@@ -81,9 +81,26 @@ void filchi_future_abandon(filch_future *future)
     free_object(future);
 }
 
+/* Whether it failed and nobody knows. */
+static bool is_unobserved(const filch_future *future)
+{
+    /* relaxed, both: nobody else is left. */
+    return filchi_waitlist_peek(&future->waiters) == FILCH_FAILED &&
+           !(atomic_load_explicit(&future->cold, memory_order_relaxed) & FILCHI_COLD_LOOKED);
+}
+
+static void report_unobserved(filch_future *future)
+{
+    const struct filchi_origin *origin = filchi_origin_of(future);
+    if (origin->on_unobserved && filchi_origin_here(origin)) /* a copy of it is not reported again */
+        origin->on_unobserved(filch_future_error(future), origin->unobserved_arg);
+}
+
 /* Final and nobody holds it. */
 static void destroy(filch_future *future)
 {
+    if (is_unobserved(future))
+        report_unobserved(future);
     if (atomic_load_explicit(&future->cold, memory_order_relaxed)) { /* relaxed: nobody else is left. */
         if (future->result_dtor)
             future->result_dtor(future->value.result);
@@ -147,6 +164,16 @@ enum filchi_claim filchi_future_claim_in_place(filch_future *future)
     return FILCHI_CLAIM_STALE;
 }
 
+/* Who made it final: `old` is the word before. The last touch, but for holders. */
+static void tell(filch_future *future, struct filchi_group *group, uintptr_t old, filch_state to)
+{
+    filchi_waitlist_serve(old);
+    if (old & FILCHI_WORD_ORPHAN)
+        destroy(future);
+    if (group)
+        group->left(group, to);
+}
+
 /* Ends a task that the caller has claimed, or cancels one that has not started. False: `from` is not its state. */
 static bool finish(filch_future *future, filch_state from, filch_state to)
 {
@@ -154,11 +181,7 @@ static bool finish(filch_future *future, filch_state from, filch_state to)
     uintptr_t old;
     if (!filchi_waitlist_move(&future->waiters, from, to, &old))
         return false;
-    filchi_waitlist_serve(old);
-    if (old & FILCHI_WORD_ORPHAN)
-        destroy(future);
-    if (group)
-        group->left(group, to);
+    tell(future, group, old, to);
     return true;
 }
 
@@ -189,8 +212,10 @@ void filchi_future_complete(filch_future *future, int rc)
         to = reason ? FILCH_STOPPED : FILCH_FAILED;
         future->value.code = reason ? reason : rc < 0 ? rc : -EINVAL;
         struct filchi_group *group = filchi_future_group(future);
-        if (group && to == FILCH_FAILED)
+        if (group && to == FILCH_FAILED) {
+            filchi_future_look(future); /* what becomes of its error is up to the group */
             group->failed(group, filchi_future_attempt_error(future, (int)future->value.code));
+        }
     }
     drop_stop(future);
     finish(future, FILCH_RUNNING, to);
@@ -204,18 +229,29 @@ void filchi_future_complete_stopped(filch_future *future)
 }
 
 /* One try at a task that has not started. */
-static bool cancel_from(filch_future *future, filch_state state)
+static bool cancel_pending(filch_future *future)
 {
-    filch_future_ref(future); /* for the entry, which turns stale, or the timer thread's hold */
+    filch_future_ref(future); /* for the entry, which turns stale */
     filch_stop *stop = owned_stop(future);
-    if (!finish(future, state, FILCH_CANCELLED)) {
+    if (!finish(future, FILCH_PENDING, FILCH_CANCELLED)) {
         filch_future_unref(future);
         return false;
     }
-    if (state == FILCH_RETRY_WAIT)
-        filchi_plan_cancelled(future->plan); /* which drops the stop, when it has left its list */
-    else
-        filch_stop_unref(stop); /* ours now: nobody will run it */
+    filch_stop_unref(stop); /* ours now: nobody will run it */
+    return true;
+}
+
+/* One try at a task that waits for its time. The timer thread drops the stop, when it has left its list. */
+static bool cancel_waiting(filch_future *future)
+{
+    uintptr_t old;
+    filch_future_ref(future); /* for the timer thread's hold */
+    if (!filchi_waitlist_move(&future->waiters, FILCH_RETRY_WAIT, FILCH_CANCELLED, &old)) {
+        filch_future_unref(future);
+        return false;
+    }
+    filchi_plan_cancelled(future->plan); /* first: a callback may wait for the pool's end */
+    tell(future, filchi_future_group(future), old, FILCH_CANCELLED);
     return true;
 }
 
@@ -223,9 +259,10 @@ bool filch_future_cancel(filch_future *future)
 {
     for (;;) {
         filch_state state = filchi_future_state(future);
-        if (state != FILCH_PENDING && state != FILCH_RETRY_WAIT)
+        bool started = state != FILCH_PENDING && state != FILCH_RETRY_WAIT;
+        if (started || !filchi_future_here(future))
             return state == FILCH_CANCELLED;
-        if (cancel_from(future, state))
+        if (state == FILCH_PENDING ? cancel_pending(future) : cancel_waiting(future))
             return true;
     }
 }
@@ -234,10 +271,11 @@ bool filch_future_cancel(filch_future *future)
 
 void filchi_future_wait(filch_future *future)
 {
-    drop_result(future);
     future->value.result = NULL;
     /* relaxed: the runner's own. */
     filch_error_unref(atomic_exchange_explicit(&future->error, NULL, memory_order_relaxed));
+    /* relaxed: a thread that looks for cycles must not find us on this one any more. */
+    atomic_store_explicit(&future->body, 0, memory_order_relaxed);
     uintptr_t old;
     filchi_waitlist_move(&future->waiters, FILCH_RUNNING, FILCH_RETRY_WAIT, &old);
 }
@@ -288,8 +326,13 @@ void filchi_future_let_go(filch_future *future)
 filch_state filch_future_state(const filch_future *future)
 {
     filch_state state = filchi_future_state(future);
-    bool delayed = state == FILCH_RETRY_WAIT && filchi_plan_attempt(future->plan) == 0;
-    return delayed ? FILCH_PENDING : state;
+    if (state == FILCH_FAILED)
+        filchi_future_look((filch_future *)(uintptr_t)future); /* that somebody looked does not change it */
+    if (state != FILCH_RETRY_WAIT)
+        return state;
+    if (filchi_plan_attempt(future->plan) == 0)
+        return FILCH_PENDING;           /* it waits for its first */
+    return filchi_future_state(future); /* by Y5 not that of before the first, should it have begun meanwhile */
 }
 
 bool filch_future_done(const filch_future *future)
@@ -315,10 +358,8 @@ void *filch_future_arg(const filch_future *future)
     return future->arg;
 }
 
-static filch_error *make_stopped_error(const filch_future *future, const char *name)
+static filch_error *make_stopped_error(const filch_future *future, const char *name, const filch_error *last)
 {
-    const struct filchi_plan *plan = filchi_future_plan(future);
-    const filch_error *last = plan ? filchi_plan_last_error(plan) : NULL;
     char reason[96];
     filchi_os_error_text((int)future->value.code, reason, sizeof reason);
     if (future->value.code == -ECANCELED)
@@ -326,13 +367,24 @@ static filch_error *make_stopped_error(const filch_future *future, const char *n
     return filchi_error_makef(name, last, -ECANCELED, "stopped: %s", reason);
 }
 
+static filch_error *make_cancelled_error(const filch_future *future, const char *name, const filch_error *last)
+{
+    unsigned attempts = filch_future_attempts(future);
+    if (attempts)
+        return filchi_error_makef(name, last, -ECANCELED, "cancelled after %u attempt%s", attempts,
+                                  attempts == 1 ? "" : "s");
+    return filchi_error_makef(name, NULL, -ECANCELED, "cancelled before it started");
+}
+
 static filch_error *make_error(const filch_future *future, filch_state state)
 {
     const char *name = filch_future_name(future);
+    const struct filchi_plan *plan = filchi_future_plan(future);
+    const filch_error *last = plan ? filchi_plan_last_error(plan) : NULL;
     if (state == FILCH_CANCELLED)
-        return filchi_error_makef(name, NULL, -ECANCELED, "cancelled before it started");
+        return make_cancelled_error(future, name, last);
     if (state == FILCH_STOPPED)
-        return make_stopped_error(future, name);
+        return make_stopped_error(future, name, last);
     return filchi_error_makef(name, NULL, (int)future->value.code, "the task failed");
 }
 
@@ -344,7 +396,7 @@ static const filch_error *error_of(filch_future *future, filch_state state)
     if (error)
         return error;
     filch_error *made = make_error(future, state);
-    filchi_future_use_cold(future);
+    filchi_future_mark(future, FILCHI_COLD_LINE);
     /* release F2, acquire F2: pairs with itself; publishes the error, or sees that of who came first. */
     if (atomic_compare_exchange_strong_explicit(&future->error, &error, made, memory_order_acq_rel,
                                                 memory_order_acquire))
@@ -356,11 +408,14 @@ static const filch_error *error_of(filch_future *future, filch_state state)
 const filch_error *filch_future_error(filch_future *future)
 {
     filch_state state = filchi_future_state(future);
+    if (state == FILCH_FAILED)
+        filchi_future_look(future);
     return state < FILCH_FAILED ? NULL : error_of(future, state);
 }
 
 const filch_error *filchi_future_attempt_error(filch_future *future, int code)
 {
+    drop_result(future); /* its place is the code's */
     future->value.code = code;
     return error_of(future, FILCH_FAILED);
 }
@@ -391,6 +446,8 @@ static void serve_callback(struct filchi_waiter *waiter)
 
 int filch_future_on_done(filch_future *future, void (*function)(filch_future *, void *), void *arg)
 {
+    if (!filchi_future_final(future) && !filchi_future_here(future))
+        return -EOWNERDEAD;
     struct callback *callback = filchi_os_alloc_aligned(_Alignof(struct callback), sizeof *callback);
     if (!callback)
         return -ENOMEM;

@@ -11,6 +11,7 @@
 #ifndef FILCHI_FUTURE_H
 #define FILCHI_FUTURE_H
 
+#include "origin.h"
 #include "slab.h"
 #include "stop.h"
 #include "waitlist.h"
@@ -42,8 +43,14 @@ struct filchi_membership {
     unsigned refs;                /* handles at the beginning */
 };
 
+/* Bits of `cold`. */
+#define FILCHI_COLD_LINE 1u   /* line 1 is in use; whoever writes to it */
+#define FILCHI_COLD_LOOKED 2u /* somebody knows that it FAILED; whoever asks once it has */
+
 /* Bits below the stop's pointer. */
 #define FILCHI_STOP_OWNED ((uintptr_t)1)
+#define FILCHI_STOP_PLACE ((uintptr_t)2) /* its queue entry holds a place: see capacity.h */
+#define FILCHI_STOP_FLAGS (FILCHI_STOP_OWNED | FILCHI_STOP_PLACE)
 
 struct filch_future {
     /* Line 0: all that most tasks touch. */
@@ -57,7 +64,7 @@ struct filch_future {
     struct filchi_mpsc_node link; /* the inject queue's */
     uintptr_t stop;               /* submitter; the runner drops an owned one before the final state */
     _Atomic uint32_t refs;        /* see above; anyone who holds one */
-    _Atomic uint16_t cold;        /* 1: line 1 is in use (else all zero); whoever writes to line 1 */
+    _Atomic uint16_t cold;        /* FILCHI_COLD_LINE and so on; 0: line 1 is all zero */
     _Atomic uint16_t begun;       /* 1: `body` is no longer the function; runner */
     _Atomic uintptr_t mark;       /* scratch of filch_completed_begin(), to find duplicates */
     /* Line 1: for tasks with a name, an error or a destructor. */
@@ -138,7 +145,7 @@ void filchi_future_complete(filch_future *future, int rc);
 /* The runner, instead of running it: its stop is requested. */
 void filchi_future_complete_stopped(filch_future *future);
 
-/* The runner, after an attempt that failed: RUNNING -> RETRY_WAIT. Its error and result are dropped. */
+/* The runner, after filchi_future_attempt_error(): RUNNING -> RETRY_WAIT. The error is dropped. */
 void filchi_future_wait(filch_future *future);
 /* The timer thread, for one that waits. False: it was cancelled meanwhile, and may be touched until the
  * canceller's message has come. */
@@ -150,7 +157,7 @@ void filchi_future_let_go(filch_future *future);
 /* The timer thread, whose queue has no room for what it has just made ready: true if it waits again. */
 bool filchi_future_take_back(filch_future *future);
 
-/* Who runs it: the error of its attempt, made if the task attached none. Borrowed. */
+/* Who runs it: the error of its attempt, made if the task attached none. Borrowed. Its result is dropped. */
 const filch_error *filchi_future_attempt_error(filch_future *future, int code);
 
 /* The future whose link is in the inject queue, or was. */
@@ -169,16 +176,37 @@ static inline bool filchi_future_final(const filch_future *future)
     return filchi_waitlist_state(&future->waiters) >= FILCHI_STATE_FINAL;
 }
 
-/* Who is about to write to line 1. */
+/* Whether it can become final: one of the pool of another process, of which fork() made this one, stays as it is. */
+static inline bool filchi_future_here(const filch_future *future)
+{
+    return filchi_origin_here(filchi_origin_of(future));
+}
+
+/* The submitter or the runner, about to write to line 1. */
 static inline void filchi_future_use_cold(filch_future *future)
 {
-    /* relaxed: read by who frees it, after everybody who held it let go. */
-    atomic_store_explicit(&future->cold, 1, memory_order_relaxed);
+    /* relaxed: read by who frees it, after everybody who held it let go; until it is final nobody else writes. */
+    unsigned cold = atomic_load_explicit(&future->cold, memory_order_relaxed);
+    atomic_store_explicit(&future->cold, (uint16_t)(cold | FILCHI_COLD_LINE), memory_order_relaxed);
+}
+
+/* Anyone who holds it, once it is final, and its runner before. */
+static inline void filchi_future_mark(filch_future *future, unsigned bits)
+{
+    /* relaxed: as in filchi_future_use_cold(). */
+    if ((atomic_load_explicit(&future->cold, memory_order_relaxed) & bits) != bits)
+        atomic_fetch_or_explicit(&future->cold, (uint16_t)bits, memory_order_relaxed);
+}
+
+/* The same, who was told its outcome or passes it on: not observing a failure is then no matter. */
+static inline void filchi_future_look(filch_future *future)
+{
+    filchi_future_mark(future, FILCHI_COLD_LOOKED);
 }
 
 static inline filch_stop *filchi_future_stop(const filch_future *future)
 {
-    return (filch_stop *)(future->stop & ~FILCHI_STOP_OWNED);
+    return (filch_stop *)(future->stop & ~FILCHI_STOP_FLAGS);
 }
 
 #endif

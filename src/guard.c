@@ -47,7 +47,7 @@ static void on_interrupt(int signal)
 
 int filch_guard_begin(filch_guard **out, filch_stop *stop)
 {
-    if (!stop || filchi_thread_here)
+    if (!stop || filchi_worker_thread())
         return -EINVAL;
     filch_guard *guard = filchi_os_alloc(sizeof *guard);
     if (!guard)

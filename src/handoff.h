@@ -28,11 +28,15 @@ static inline uint32_t filchi_handoff_news(const filch_pool *pool)
     return atomic_load_explicit(&pool->handoff.news, memory_order_acquire);
 }
 
+/* Anyone, S2 and S3: after workers were given up or came into circulation. */
+void filchi_handoff_look_again(filch_pool *pool);
+
 /* A thread with nothing to do: sleeps until it is given a worker. False: the thread must end. */
 bool filchi_handoff_await_worker(struct filchi_thread *thread);
 /* A holder that found no work: gives its worker up (true), unless work has come meanwhile. */
 bool filchi_handoff_park(struct filchi_thread *thread);
-/* A holder between two tasks: gives its worker to a resumable thread if there is one (then true). */
+/* A holder between two tasks: gives its worker up if a resumable thread wants one or there are too many (then
+ * true). */
 bool filchi_handoff_yield(struct filchi_thread *thread);
 /* A searching holder that has found work. */
 void filchi_handoff_found(struct filchi_thread *thread);
@@ -40,24 +44,27 @@ void filchi_handoff_found(struct filchi_thread *thread);
 /*
  * A holder that must wait inside its task: gives its worker up, to be signalled at `parker`, of which it has
  * `seen` so many signals. `stalled`: something it waits for has not started; `pokable`: it would run that,
- * given a worker again.
+ * given a worker again. `thread->awaited` says what it waits for. 0; or -EDEADLK, and it keeps its
+ * worker: the wait could never end.
  */
-void filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, uint32_t seen, bool stalled,
-                          bool pokable);
-/* A blocked thread that woke, looked, and goes on sleeping. */
-void filchi_handoff_block_on(struct filchi_thread *thread, uint32_t seen);
+int filchi_handoff_block(struct filchi_thread *thread, struct filchi_parker *parker, uint32_t seen, bool stalled,
+                         bool pokable);
+/* A blocked thread that woke, looked, and goes on sleeping. 0; 1 if it was poked meanwhile; or -EDEADLK, and it is
+ * still blocked. */
+int filchi_handoff_block_on(struct filchi_thread *thread, uint32_t seen);
 /* The same, before it sleeps until `deadline`: when it should wake, lest work lie that was refused a thread. */
 int64_t filchi_handoff_retry(struct filchi_thread *thread, int64_t deadline);
 enum filchi_poke {
     FILCHI_POKE_NONE,
-    FILCHI_POKE_RUN, /* given a worker, to run what it waits for */
-    FILCHI_POKE_FAIL /* given a worker, to give up: nobody is left who could start what it waits for */
+    FILCHI_POKE_RUN,     /* given a worker, to run what it waits for */
+    FILCHI_POKE_FAIL,    /* given a worker, to give up: nobody is left who could start what it waits for */
+    FILCHI_POKE_DEADLOCK /* not given one: still blocked, to give up a wait that could not end */
 };
-/* A blocked thread that woke: whether it was given a worker, by one signal that is then on its account. */
-enum filchi_poke filchi_handoff_poked(struct filchi_thread *thread);
-/* A blocked thread whose wait is over: takes a worker, waiting for one if need be. True: as
+/* A blocked thread that woke: whether it was poked. Adds to *due the signals to its parker that came from the pool. */
+enum filchi_poke filchi_handoff_poked(struct filchi_thread *thread, uint32_t *due);
+/* A blocked thread whose wait is over: takes a worker, waiting for one if need be. *due: as
  * filchi_handoff_poked(). */
-bool filchi_handoff_unblock(struct filchi_thread *thread);
+void filchi_handoff_unblock(struct filchi_thread *thread, uint32_t *due);
 
 /* A holder about to block outside of filch: gives its worker up; and the end, which takes one again. */
 void filchi_handoff_begin_region(struct filchi_thread *thread);
@@ -68,10 +75,11 @@ bool filchi_handoff_at_cap(filch_pool *pool);
 /* Anyone: threads with nothing to do end from now on. */
 void filchi_handoff_end(filch_pool *pool);
 
-static inline bool filchi_handoff_has_resumable(const filch_pool *pool)
+/* Whether that may be so. */
+static inline bool filchi_handoff_must_yield(const filch_pool *pool)
 {
     /* relaxed: a look at every task boundary; the lock decides. */
-    return atomic_load_explicit(&pool->handoff.resumables, memory_order_relaxed) != 0;
+    return atomic_load_explicit(&pool->handoff.wanted, memory_order_relaxed) != 0;
 }
 
 /* Whether any queue has an entry. A moment's answer; after a store-load fence it sees what was published
@@ -80,9 +88,12 @@ static inline bool filchi_handoff_any_work(filch_pool *pool)
 {
     if (!filchi_inject_empty(&pool->inject) || !filchi_deque_empty(&pool->timers->due))
         return true;
-    for (unsigned i = 0; i < pool->n_workers; i++)
-        if (!filchi_deque_empty(&pool->workers[i].deque) || !filchi_batch_empty(&pool->workers[i].batch))
+    unsigned n = filchi_pool_made(pool);
+    for (unsigned i = 0; i < n; i++) {
+        struct filchi_worker *worker = filchi_pool_worker(pool, i);
+        if (!filchi_deque_empty(&worker->deque) || !filchi_batch_empty(&worker->batch))
             return true;
+    }
     return false;
 }
 

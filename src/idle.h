@@ -80,6 +80,13 @@ static inline void filchi_idle_add(struct filchi_idle *idle, bool searched)
     atomic_fetch_add_explicit(&idle->word, change, memory_order_relaxed);
 }
 
+/* S1 and S2 where no worker becomes idle: the searcher's leaves circulation. Then S3 is due. */
+static inline void filchi_idle_leave(struct filchi_idle *idle)
+{
+    /* relaxed: as in filchi_idle_add(). */
+    atomic_fetch_sub_explicit(&idle->word, FILCHI_IDLE_SEARCHER, memory_order_relaxed);
+}
+
 /* S2, between filchi_idle_add() and S3. */
 static inline void filchi_idle_look_again(void)
 {

@@ -98,3 +98,11 @@ bool filchi_batch_empty(const struct filchi_batch *batch)
     return atomic_load_explicit(&batch->head, memory_order_acquire) ==
            atomic_load_explicit(&batch->tail, memory_order_relaxed); /* relaxed: the owner's own, or a hint. */
 }
+
+size_t filchi_batch_count(const struct filchi_batch *batch)
+{
+    /* relaxed: numbers to look at, of two moments. */
+    uint64_t head = atomic_load_explicit(&batch->head, memory_order_relaxed);
+    uint64_t tail = atomic_load_explicit(&batch->tail, memory_order_relaxed);
+    return tail > head ? (size_t)(tail - head) : 0;
+}

@@ -46,5 +46,7 @@ bool filchi_batch_fill(struct filchi_batch *batch, struct filchi_inject *inject,
 /* Anyone. The oldest item, or NULL if the batch is empty. Waits for nobody. */
 void *filchi_batch_take(struct filchi_batch *batch);
 bool filchi_batch_empty(const struct filchi_batch *batch);
+/* Anyone: how many items it has; an answer for about that moment. */
+size_t filchi_batch_count(const struct filchi_batch *batch);
 
 #endif

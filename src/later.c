@@ -55,7 +55,7 @@ static int64_t attach(struct filchi_plan *plan, int64_t due)
     plan->attached = true; /* before: the stop's message may be handled at any moment after */
     /* relaxed: as before; the add publishes it. */
     atomic_store_explicit(&plan->stop_left, 0, memory_order_relaxed);
-    if (filchi_waitlist_add(&filchi_future_stop(plan->future)->waiters, &plan->in_stop))
+    if (filchi_stop_add(filchi_future_stop(plan->future), &plan->in_stop))
         return due;
     plan->attached = false;
     plan->stop_said = true;

@@ -56,13 +56,20 @@ static int run_elements(filch_task *self, const filch_mapping *mapping, size_t f
     return 0;
 }
 
+/* That a chunk was skipped is news to nobody. */
+static int skip(filch_task *self)
+{
+    filchi_future_look(self);
+    return filch_fail(self, -ECANCELED, "skipped: an earlier element failed");
+}
+
 static int run_chunk(filch_task *self, void *arg)
 {
     struct chunk *chunk = arg;
     filch_mapping *mapping = chunk->mapping;
     size_t index = (size_t)(chunk - mapping->chunks);
     if (index > atomic_load_explicit(&mapping->failed, memory_order_relaxed)) /* relaxed: as in lower(). */
-        return filch_fail(self, -ECANCELED, "skipped: an earlier element failed");
+        return skip(self);
     size_t first = index * mapping->chunk_size;
     size_t end = mapping->n - first < mapping->chunk_size ? mapping->n : first + mapping->chunk_size;
     int rc = run_elements(self, mapping, first, end);
@@ -102,6 +109,8 @@ int filch_mapping_begin(filch_mapping **mapping, filch_pool *pool, filch_map_fn 
         return rc;
     if (!pool || !fn)
         return -EINVAL;
+    if (!filchi_worker_pool_here(pool)) /* an empty map submits nothing */
+        return -EOWNERDEAD;
     size_t chunk_size = chosen.chunk ? chosen.chunk : default_chunk(pool, n);
     size_t n_chunks = n / chunk_size + (n % chunk_size != 0);
     if (n_chunks > (SIZE_MAX / 2) / sizeof(struct chunk))
@@ -189,9 +198,9 @@ void filch_mapping_end(filch_mapping *mapping)
         filch_future *future = mapping->chunks[i].future;
         if (!future)
             continue;
-        /* Tasks write to the caller's memory: whatever it takes, none may be left. */
-        while (filchi_await_future(future, FILCHI_NEVER, false))
-            filchi_os_yield();
+        filchi_await_final(future); /* tasks write to the caller's memory: none may be left */
+        if (mapping->code)          /* the map failed with an error: this one comes with it */
+            filchi_future_look(future);
         filch_future_unref(future);
     }
     filch_error_unref(mapping->error);

@@ -8,7 +8,12 @@
  * for that it passes as one: run out of turn is better than lost. */
 static bool is_member(struct filchi_thread *thread, filch_future *future, const struct filchi_group *group)
 {
-    return filchi_future_group(future) == group || filchi_deque_push(&thread->worker->deque, future) != 0;
+    if (filchi_future_group(future) == group || filchi_deque_push(&thread->worker->deque, future))
+        return true;
+    if (future->stop & FILCHI_STOP_PLACE && thread->due)
+        filchi_capacity_retake(thread->pool); /* given up again when it is taken from there */
+    thread->due = false;
+    return false;
 }
 
 /* Looks at every entry of every queue once. */
@@ -58,6 +63,7 @@ static filch_future *take_any_member(struct filchi_thread *thread, const struct 
 /* Deals with a queue entry of a group that is stopped. */
 static void stop_entry(struct filchi_thread *thread, filch_future *future)
 {
+    filchi_worker_give_up_place(thread, future);
     if (filchi_future_claim(future) == FILCHI_CLAIM_GOT) {
         /* Its own stop may descend from the group's, and is reached a moment later. */
         for (unsigned spins = 0; !filchi_stop_peek(filchi_future_stop(future)); spins++)

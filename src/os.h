@@ -59,8 +59,33 @@ void filchi_os_pages_free(void *pages, size_t size);
 int filchi_os_thread_start(pthread_t *out, void *(*main)(void *), void *arg, const char *name, size_t stack_size);
 void filchi_os_thread_join(pthread_t thread);
 
+/* Tells the process that made it from those that fork() made of that process. */
+struct filchi_os_process {
+    const _Atomic uint32_t *here; /* reads 1, in forked processes 0; NULL if the system has no such memory */
+    long id;                      /* the process's */
+};
+/* 0 or -ENOMEM. */
+int filchi_os_process_init(struct filchi_os_process *process);
+/* In whichever process. */
+void filchi_os_process_fini(struct filchi_os_process *process);
+bool filchi_os_process_is(long id);
+
+/* Whether it was made in this process. One load; async-signal-safe. */
+static inline bool filchi_os_process_here(const struct filchi_os_process *process)
+{
+    /* relaxed: it never changes in a process. */
+    return process->here ? atomic_load_explicit(process->here, memory_order_relaxed)
+                         : filchi_os_process_is(process->id);
+}
+
+/* Ends the calling thread, of ours or not; after the last one the process ends with status 0. */
+_Noreturn void filchi_os_thread_exit(void);
+
 /* A number above 255 that no other thread has while this one lives. Async-signal-safe. */
 uintptr_t filchi_os_self(void);
+
+/* The system's number of the calling thread. */
+long filchi_os_thread_id(void);
 
 /* Whether a thread can have a stack of that many bytes. */
 bool filchi_os_stack_size_valid(size_t size);
@@ -82,15 +107,19 @@ int filchi_os_event_create(void);
 void filchi_os_event_signal(int fd);
 void filchi_os_event_close(int fd);
 
+/* Writes all of it, or returns a negative errno, having written some. */
+int filchi_os_write(int fd, const char *text, size_t length);
+
 /* Puts the text of an errno into the buffer. */
 void filchi_os_error_text(int code, char *buffer, size_t size);
 
 #ifdef FILCH_TESTING
 /* Faults to inject: n > 0 makes the nth call from now fail, n < 0 every call from now on. Written by tests. */
 struct filchi_os_faults {
-    _Atomic long allocations; /* filchi_os_alloc(), _alloc_aligned(), _pages() */
+    _Atomic long allocations; /* filchi_os_alloc(), _alloc_aligned(), _pages(), _process_init() */
     _Atomic long threads;     /* filchi_os_thread_start() */
     _Atomic long events;      /* filchi_os_event_create() */
+    _Atomic long wipes;       /* memory that forked processes find wiped */
 };
 extern struct filchi_os_faults filchi_os_faults;
 #endif

@@ -27,11 +27,13 @@ struct filchi_os_faults filchi_os_faults;
 static bool faulty(_Atomic long *countdown)
 {
     long n = atomic_load_explicit(countdown, memory_order_relaxed); /* relaxed: tests only, no data follows it. */
-    if (n == 0)
-        return false;
-    if (n < 0)
-        return true;
-    return atomic_fetch_sub_explicit(countdown, 1, memory_order_relaxed) == 1;
+    do {
+        if (n <= 0)
+            return n < 0;
+        /* relaxed: as above. A countdown that a test takes back meanwhile stays taken back. */
+    } while (
+        !atomic_compare_exchange_weak_explicit(countdown, &n, n - 1, memory_order_relaxed, memory_order_relaxed));
+    return n == 1;
 }
 #define FAULTY(what) faulty(&filchi_os_faults.what)
 #else
@@ -161,9 +163,51 @@ void filchi_os_thread_join(pthread_t thread)
     pthread_join(thread, NULL);
 }
 
+/* A page of its own: the smallest thing that fork() can be told to wipe. */
+#define WIPED_SIZE ((size_t)4096)
+
+int filchi_os_process_init(struct filchi_os_process *process)
+{
+    *process = (struct filchi_os_process) { .id = getpid() };
+    if (FAULTY(allocations))
+        return -ENOMEM;
+    void *page = mmap(NULL, WIPED_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        return -ENOMEM;
+    if (FAULTY(wipes) || madvise(page, WIPED_SIZE, MADV_WIPEONFORK)) { /* before Linux 4.14 */
+        munmap(page, WIPED_SIZE);
+        return 0;
+    }
+    _Atomic uint32_t *here = page;
+    atomic_init(here, 1);
+    process->here = here;
+    return 0;
+}
+
+void filchi_os_process_fini(struct filchi_os_process *process)
+{
+    if (process->here)
+        munmap((void *)(uintptr_t)process->here, WIPED_SIZE);
+}
+
+bool filchi_os_process_is(long id)
+{
+    return getpid() == id;
+}
+
+void filchi_os_thread_exit(void)
+{
+    pthread_exit(NULL);
+}
+
 uintptr_t filchi_os_self(void)
 {
     return (uintptr_t)pthread_self(); /* an address, in glibc and musl */
+}
+
+long filchi_os_thread_id(void)
+{
+    return syscall(SYS_gettid);
 }
 
 bool filchi_os_stack_size_valid(size_t size)
@@ -336,6 +380,18 @@ void filchi_os_event_signal(int fd)
 void filchi_os_event_close(int fd)
 {
     close(fd);
+}
+
+int filchi_os_write(int fd, const char *text, size_t length)
+{
+    while (length) {
+        ssize_t n = write(fd, text, length);
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        text += n < 0 ? 0 : n;
+        length -= n < 0 ? 0 : (size_t)n;
+    }
+    return 0;
 }
 
 void filchi_os_error_text(int code, char *buffer, size_t size)

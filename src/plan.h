@@ -39,13 +39,14 @@ void filchi_plan_free(struct filchi_plan *plan);
 /* Attempts begun. */
 static inline unsigned filchi_plan_attempt(const struct filchi_plan *plan)
 {
-    return atomic_load_explicit(&plan->attempt, memory_order_relaxed); /* relaxed: a number. */
+    /* acquire Y5: pairs with release Y5 in filchi_plan_begin_attempt(). */
+    return atomic_load_explicit(&plan->attempt, memory_order_acquire);
 }
 /* Who runs it, as an attempt begins. */
 static inline void filchi_plan_begin_attempt(struct filchi_plan *plan)
 {
-    /* relaxed: the runner's own; others read a number. */
-    atomic_store_explicit(&plan->attempt, filchi_plan_attempt(plan) + 1, memory_order_relaxed);
+    /* release Y5: pairs with acquire Y5 in filchi_plan_attempt(); that it no longer waits, before the number. */
+    atomic_store_explicit(&plan->attempt, filchi_plan_attempt(plan) + 1, memory_order_release);
 }
 /* Who holds the future, having cancelled it while it waited: the timer thread lets go of it. */
 static inline void filchi_plan_cancelled(struct filchi_plan *plan)

@@ -4,6 +4,8 @@
 #include "handoff.h"
 #include "later.h"
 #include "options.h"
+#include "resize.h"
+#include "starting.h"
 #include "thread.h"
 
 #include <stdio.h>
@@ -33,6 +35,8 @@ static int check_options(filch_pool_options *chosen, const filch_pool_options *o
     }
     if (chosen->workers > FILCHI_WORKERS_MAX || chosen->spare_threads > 1u << 20)
         return -EINVAL;
+    if ((unsigned)chosen->overflow > FILCH_CALLER_RUNS)
+        return -EINVAL;
     if (chosen->stack_size && !filchi_os_stack_size_valid(chosen->stack_size))
         return -EINVAL;
     if (!chosen->spare_threads)
@@ -42,43 +46,14 @@ static int check_options(filch_pool_options *chosen, const filch_pool_options *o
     return 0;
 }
 
-static void worker_init(filch_pool *pool, unsigned index)
-{
-    struct filchi_worker *worker = &pool->workers[index];
-    filchi_batch_init(&worker->batch);
-    filchi_slab_init(&worker->slab, pool->home, FILCHI_SHARDS + index);
-    worker->pool = pool;
-    worker->random = UINT64_C(0x9E3779B97F4A7C15) * (index + 1);
-    worker->leaves.ns = worker->outside.ns = FILCHI_AVERAGE_NONE;
-}
-
-static int init_workers(filch_pool *pool)
-{
-    for (unsigned i = 0; i < pool->n_workers; i++) {
-        int rc = filchi_deque_init(&pool->workers[i].deque);
-        if (rc) {
-            while (i-- > 0)
-                filchi_deque_fini(&pool->workers[i].deque);
-            return rc;
-        }
-        worker_init(pool, i);
-    }
-    for (unsigned i = pool->n_workers; i-- > 0;) { /* the first one on top */
-        pool->workers[i].next_idle = pool->handoff.idle;
-        pool->handoff.idle = &pool->workers[i];
-        filchi_idle_add(&pool->idle, false);
-    }
-    return 0;
-}
-
 static void init_handoff(filch_pool *pool, const filch_pool_options *chosen)
 {
     struct filchi_handoff *handoff = &pool->handoff;
     filchi_handoff_init(handoff);
-    handoff->workers = chosen->workers;
-    handoff->cap = chosen->workers + chosen->spare_threads;
+    handoff->spare_threads = chosen->spare_threads;
     handoff->stack_size = chosen->stack_size;
     handoff->thread_main = filchi_worker_main;
+    handoff->hooks = (struct filchi_hooks) { chosen->worker_init, chosen->worker_exit, chosen->worker_arg };
     snprintf(handoff->name, sizeof handoff->name, "%s", chosen->name ? chosen->name : "filch");
 }
 
@@ -88,6 +63,66 @@ static void init_shards(filch_pool *pool)
         pthread_mutex_init(&pool->shards[i].lock, NULL);
         filchi_slab_init(&pool->shards[i].slab, pool->home, i);
     }
+}
+
+static void release_origin(void *origin)
+{
+    filchi_origin_unref(origin);
+}
+
+/* The memory of tasks, and what outlives the pool with it. */
+static int init_home(filch_pool *pool, const filch_pool_options *chosen)
+{
+    pool->origin = filchi_origin_create();
+    if (!pool->origin)
+        return -ENOMEM;
+    pool->origin->on_unobserved = chosen->on_unobserved;
+    pool->origin->unobserved_arg = chosen->unobserved_arg;
+    pool->home = filchi_slab_home_create(FILCHI_SHARDS + chosen->workers);
+    if (!pool->home) {
+        filchi_origin_unref(pool->origin);
+        return -ENOMEM;
+    }
+    filchi_slab_home_set_user(pool->home, filchi_origin_ref(pool->origin), release_origin);
+    return 0;
+}
+
+static void close_slabs(filch_pool *pool)
+{
+    struct filchi_slab *slabs[FILCHI_SHARDS + FILCHI_WORKERS_MAX];
+    size_t n = 0;
+    for (unsigned i = 0; i < FILCHI_SHARDS; i++)
+        slabs[n++] = &pool->shards[i].slab;
+    for (unsigned i = 0, made = filchi_pool_made(pool); i < made; i++)
+        slabs[n++] = &filchi_pool_worker(pool, i)->slab;
+    filchi_slab_home_close(pool->home, slabs, n);
+}
+
+/* No thread is left. */
+static void free_pool(filch_pool *pool)
+{
+    filchi_handoff_fini(&pool->handoff);
+    for (unsigned i = 0; i < FILCHI_SHARDS; i++)
+        pthread_mutex_destroy(&pool->shards[i].lock);
+    filchi_inject_fini(&pool->inject);
+    filchi_capacity_fini(&pool->capacity);
+    close_slabs(pool);
+    filchi_resize_free(pool);
+    pthread_mutex_destroy(&pool->making);
+    filchi_origin_unref(pool->origin);
+    filchi_timers_unref(pool->timers);
+    filch_stop_unref(pool->stop);
+    filchi_os_free(pool);
+}
+
+/* Workers, and what runs on their threads. */
+static int start(filch_pool *pool, const filch_pool_options *chosen)
+{
+    int rc = filchi_resize_make(pool, chosen->workers);
+    if (rc)
+        return rc;
+    filchi_resize_set(pool, chosen->workers);
+    return chosen->worker_init ? filchi_starting_all(pool) : 0;
 }
 
 int filch_pool_create(filch_pool **out, const filch_pool_options *options)
@@ -100,34 +135,35 @@ int filch_pool_create(filch_pool **out, const filch_pool_options *options)
     filch_pool *pool = filchi_os_alloc_aligned(_Alignof(filch_pool), sizeof *pool);
     if (!pool)
         return rc;
-    pool->n_workers = chosen.workers;
-    pool->workers = filchi_os_alloc_aligned(FILCHI_LINE, chosen.workers * sizeof *pool->workers);
-    if (!pool->workers)
-        goto free_pool;
-    pool->home = filchi_slab_home_create(FILCHI_SHARDS + chosen.workers);
-    if (!pool->home)
-        goto free_workers;
+    pool->first_block = chosen.workers;
+    rc = init_home(pool, &chosen);
+    if (rc)
+        goto free_memory;
     rc = filch_stop_create(&pool->stop, chosen.stop);
     if (rc)
         goto close_home;
-    pool->timers = filchi_timers_create(pool);
-    rc = pool->timers ? init_workers(pool) : -ENOMEM;
-    if (rc)
-        goto unref_timers;
+    pool->timers = filchi_timers_create(pool, pool->origin, &pool->thieves);
+    if (!pool->timers) {
+        rc = -ENOMEM;
+        goto unref_stop;
+    }
     filchi_inject_init(&pool->inject);
+    filchi_capacity_init(&pool->capacity, chosen.capacity, chosen.overflow);
+    pthread_mutex_init(&pool->making, NULL);
     init_handoff(pool, &chosen);
     init_shards(pool);
-    *out = pool;
-    return 0;
-unref_timers:
-    if (pool->timers)
-        filchi_timers_unref(pool->timers);
+    rc = start(pool, &chosen);
+    if (rc)
+        free_pool(pool);
+    else
+        *out = pool;
+    return rc;
+unref_stop:
     filch_stop_unref(pool->stop);
 close_home:
     filchi_slab_home_close(pool->home, NULL, 0);
-free_workers:
-    filchi_os_free(pool->workers);
-free_pool:
+    filchi_origin_unref(pool->origin);
+free_memory:
     filchi_os_free(pool);
     return rc;
 }
@@ -141,7 +177,7 @@ filch_stop *filch_pool_stop(filch_pool *pool)
 
 unsigned filch_pool_workers(const filch_pool *pool)
 {
-    return pool->n_workers;
+    return filchi_pool_workers(pool);
 }
 
 int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out)
@@ -149,9 +185,11 @@ int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out)
     size_t size = out->size;
     if (size < sizeof size)
         return -EINVAL;
-    filch_pool_stats stats = { .size = size, .workers = pool->n_workers };
-    for (unsigned i = 0; i < pool->n_workers; i++) {
-        const struct filchi_worker *worker = &pool->workers[i];
+    if (!filchi_worker_pool_here(pool))
+        return -EOWNERDEAD;
+    filch_pool_stats stats = { .size = size, .workers = filchi_pool_workers(pool) };
+    for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++) {
+        const struct filchi_worker *worker = filchi_pool_worker(pool, i);
         stats.finished += filchi_counter_get(&worker->finished);
         stats.stolen += filchi_counter_get(&worker->stolen);
         stats.ran_in_place += filchi_counter_get(&worker->in_place);
@@ -213,6 +251,7 @@ static void close_pool(filch_pool *pool, uint32_t how)
         pthread_mutex_lock(&pool->shards[i].lock);
         pthread_mutex_unlock(&pool->shards[i].lock);
     }
+    filchi_capacity_close(pool);
     filchi_fence_store_load(); /* vs the fence in filchi_worker_check_drained() */
 }
 
@@ -221,8 +260,10 @@ int filch_pool_shutdown(filch_pool *pool, unsigned flags, int64_t timeout_ns, fi
     const unsigned known = FILCH_SHUTDOWN_WAIT | FILCH_SHUTDOWN_CANCEL_PENDING | FILCH_SHUTDOWN_STOP_RUNNING;
     if (!pool || flags & ~known)
         return -EINVAL;
-    bool inside = (filchi_thread_here && filchi_thread_here->pool == pool) || filchi_timers_here == pool->timers;
-    if (inside && flags & FILCH_SHUTDOWN_WAIT)
+    if (!filchi_worker_pool_here(pool))
+        return -EOWNERDEAD;
+    bool inside = filchi_worker_inside(pool) || filchi_timers_here == pool->timers; /* the latter: a callback */
+    if (flags & FILCH_SHUTDOWN_WAIT && inside)
         return -EDEADLK;
     int64_t deadline = filchi_os_deadline(timeout_ns);
     close_pool(pool, FILCHI_CLOSED | (flags & FILCH_SHUTDOWN_CANCEL_PENDING ? FILCHI_CANCEL : 0));
@@ -244,17 +285,6 @@ int filch_pool_shutdown(filch_pool *pool, unsigned flags, int64_t timeout_ns, fi
 
 /* ---- Destroy ---- */
 
-static void close_slabs(filch_pool *pool)
-{
-    struct filchi_slab *slabs[FILCHI_SHARDS + FILCHI_WORKERS_MAX];
-    size_t n = 0;
-    for (unsigned i = 0; i < FILCHI_SHARDS; i++)
-        slabs[n++] = &pool->shards[i].slab;
-    for (unsigned i = 0; i < pool->n_workers; i++)
-        slabs[n++] = &pool->workers[i].slab;
-    filchi_slab_home_close(pool->home, slabs, n);
-}
-
 int filch_pool_destroy(filch_pool *pool)
 {
     if (!pool)
@@ -264,17 +294,7 @@ int filch_pool_destroy(filch_pool *pool)
         return rc;
     filchi_thread_join_all(&pool->handoff);
     filchi_timers_end(pool->timers);
-    filchi_handoff_fini(&pool->handoff);
-    for (unsigned i = 0; i < FILCHI_SHARDS; i++)
-        pthread_mutex_destroy(&pool->shards[i].lock);
-    for (unsigned i = 0; i < pool->n_workers; i++)
-        filchi_deque_fini(&pool->workers[i].deque);
-    filchi_inject_fini(&pool->inject);
-    close_slabs(pool);
-    filchi_timers_unref(pool->timers);
-    filch_stop_unref(pool->stop);
-    filchi_os_free(pool->workers);
-    filchi_os_free(pool);
+    free_pool(pool);
     return 0;
 }
 

@@ -35,14 +35,24 @@ static double random_fraction(const struct filchi_plan *plan)
     return (double)((x ^ (x >> 31)) >> 11) / (double)(UINT64_C(1) << 53);
 }
 
+/* By squaring: there may be millions of attempts. Perhaps infinite. */
+static double power(double base, unsigned exponent)
+{
+    double result = 1.0;
+    for (; exponent; exponent /= 2, base *= base)
+        if (exponent % 2)
+            result *= base;
+    return result;
+}
+
 int64_t filchi_retry_interval(const struct filchi_plan *plan)
 {
     const filch_retry_options *retry = &plan->retry;
     const double longest = (double)(INT64_MAX / 4);
     double limit = retry->max_interval_ns ? (double)retry->max_interval_ns : longest;
     double interval = (double)retry->interval_ns;
-    for (unsigned i = 1; i < filchi_plan_attempt(plan) && interval < limit && retry->backoff > 1.0; i++)
-        interval *= retry->backoff;
+    if (interval > 0.0) /* zero times infinity is none */
+        interval *= power(retry->backoff, filchi_plan_attempt(plan) - 1);
     interval = interval < limit ? interval : limit;
     if (retry->jitter > 0.0)
         interval *= 1.0 - retry->jitter + 2.0 * retry->jitter * random_fraction(plan);

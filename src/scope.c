@@ -42,6 +42,7 @@ struct filch_scope {
     uint32_t due;             /* signals accounted for */
     struct member *delivered; /* its future is lent to the caller */
     size_t n_delivered;
+    bool told; /* of an error */
     /* Under the lock. */
     pthread_mutex_t lock;
     filch_error *first;
@@ -111,8 +112,21 @@ static void serve_member(struct filchi_waiter *waiter)
 
 static struct filchi_group **innermost(void)
 {
-    struct filchi_thread *thread = filchi_thread_here;
+    struct filchi_thread *thread = filchi_worker_thread();
     return thread && thread->frame ? &thread->frame->scopes : &open_outside;
+}
+
+/* Of a scope that a child of fork() has a copy of, the tasks are not there. */
+static bool is_here(const filch_scope *scope)
+{
+    return filchi_worker_pool_here(scope->group.pool);
+}
+
+/* The scope that a new one is opened in, or NULL. */
+static filch_scope *enclosing_scope(void)
+{
+    filch_scope *scope = (filch_scope *)*innermost();
+    return scope && is_here(scope) ? scope : NULL;
 }
 
 static filch_stop *parent_stop(filch_pool *pool, filch_stop *chosen)
@@ -120,8 +134,8 @@ static filch_stop *parent_stop(filch_pool *pool, filch_stop *chosen)
     const filch_task *task = filch_task_current();
     if (chosen)
         return chosen;
-    if (*innermost())
-        return (*innermost())->stop;
+    if (enclosing_scope())
+        return enclosing_scope()->group.stop;
     return task ? filchi_future_stop(task) : pool->stop;
 }
 
@@ -147,6 +161,8 @@ int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_opti
         return rc;
     if (!pool || (chosen.policy != FILCH_FAIL_FAST && chosen.policy != FILCH_COLLECT))
         return -EINVAL;
+    if (!filchi_worker_pool_here(pool))
+        return -EOWNERDEAD;
     size_t name_size = chosen.name ? strlen(chosen.name) + 1 : 0;
     filch_scope *scope = filchi_os_alloc_aligned(_Alignof(filch_scope), sizeof *scope + name_size);
     if (!scope)
@@ -178,8 +194,9 @@ filch_stop *filch_scope_stop(filch_scope *scope)
 filch_scope *filch_scope_current(void)
 {
     const filch_task *task = filch_task_current();
-    if (*innermost())
-        return (filch_scope *)*innermost();
+    filch_scope *scope = enclosing_scope();
+    if (scope)
+        return scope;
     return task ? (filch_scope *)filchi_future_group(task) : NULL;
 }
 
@@ -219,6 +236,8 @@ int filch_scope_submit_with(filch_scope *scope, filch_fn *fn, void *arg, const f
     int rc = filchi_options_copy(&chosen, sizeof chosen, options);
     if (rc)
         return rc;
+    if (!is_here(scope))
+        return -EOWNERDEAD;
     if (!chosen.stop)
         chosen.stop = scope->group.stop;
     else if (!descends(chosen.stop, scope->group.stop))
@@ -318,6 +337,8 @@ int filch_scope_next(filch_scope *scope, int64_t timeout_ns, filch_future **out)
 {
     if (scope->discard)
         return -EINVAL;
+    if (!is_here(scope))
+        return -EOWNERDEAD;
     if (!find_open(scope))
         return -EDEADLK;
     free_member(scope->delivered);
@@ -330,12 +351,14 @@ int filch_scope_next(filch_scope *scope, int64_t timeout_ns, filch_future **out)
         return rc;
     scope->n_delivered++;
     *out = member->waiter.subject;
+    scope->told |= filchi_future_state(*out) == FILCH_FAILED;
     return 1;
 }
 
 /* ---- Join ---- */
 
-static int await_all(filch_scope *scope)
+/* `firm`: it may not fail to break a cycle of awaits. */
+static int await_all(filch_scope *scope, bool firm)
 {
     int rc = 0;
     struct filchi_await await;
@@ -343,6 +366,7 @@ static int await_all(filch_scope *scope)
         return 0;
     leave(scope, 1);
     filchi_await_begin(&await, &scope->parker, FILCHI_NEVER, false);
+    await.awaited = (struct filchi_awaited) { .kind = FILCHI_AWAITED_GROUP, .firm = firm, .group = &scope->group };
     for (;;) {
         uint32_t seen = filchi_parker_count(&scope->parker);
         if (is_over(scope, 0))
@@ -373,15 +397,21 @@ static int stopped_outcome(const filch_scope *scope, filch_error **out_error)
     return code;
 }
 
+/* The first error with the later ones; the caller's to unref. */
+static filch_error *make_error(const filch_scope *scope)
+{
+    size_t kept = scope->n_suppressed < SUPPRESSED ? scope->n_suppressed : SUPPRESSED;
+    return filchi_error_with_suppressed(scope->first, (const filch_error *const *)scope->suppressed, kept,
+                                        scope->n_suppressed);
+}
+
 /* Under the lock: threads that have not heard of the end may submit tasks that fail at this moment. */
 static int first_error(filch_scope *scope, filch_error **out_error)
 {
     pthread_mutex_lock(&scope->lock);
     int code = scope->first ? filch_error_code(scope->first) : 0;
-    size_t kept = scope->n_suppressed < SUPPRESSED ? scope->n_suppressed : SUPPRESSED;
     if (code && out_error)
-        *out_error = filchi_error_with_suppressed(scope->first, (const filch_error *const *)scope->suppressed, kept,
-                                                  scope->n_suppressed);
+        *out_error = make_error(scope);
     pthread_mutex_unlock(&scope->lock);
     return code;
 }
@@ -396,32 +426,57 @@ static int outcome(filch_scope *scope, filch_error **out_error)
 
 int filch_scope_join(filch_scope *scope, filch_error **out_error)
 {
-    int rc = find_open(scope) ? await_all(scope) : -EDEADLK;
+    if (!is_here(scope))
+        return -EOWNERDEAD;
+    int rc = find_open(scope) ? await_all(scope, false) : -EDEADLK;
     if (rc) {
         if (out_error)
             *out_error = filchi_error_makef(scope->name, NULL, rc, "the scope could not be joined");
         return rc;
     }
+    scope->told = true;
     return outcome(scope, out_error);
 }
 
 /* ---- Close ---- */
 
+/* Closed without anybody having heard of its errors. */
+static void report_unobserved(const filch_scope *scope)
+{
+    const struct filchi_origin *origin = scope->group.pool->origin;
+    if (!origin->on_unobserved)
+        return;
+    filch_error *error = make_error(scope);
+    origin->on_unobserved(error, origin->unobserved_arg);
+    filch_error_unref(error);
+}
+
+static void unlink_scope(const filch_scope *scope)
+{
+    struct filchi_group **at = find_open(scope);
+    if (at)
+        *at = scope->group.enclosing;
+}
+
 void filch_scope_close(filch_scope *scope)
 {
     if (!scope)
         return;
+    if (!is_here(scope)) { /* nothing to await; its memory stays */
+        unlink_scope(scope);
+        return;
+    }
     filch_stop_request(scope->group.stop, -ECANCELED);
-    while (await_all(scope)) /* the tasks use it: whatever it takes */
+    while (await_all(scope, true)) /* the tasks use it: whatever it takes */
         filchi_os_yield();
-    struct filchi_group **at = find_open(scope);
-    if (at)
-        *at = scope->group.enclosing;
+    unlink_scope(scope);
     free_member(scope->delivered);
     for (struct member *member; (member = take(scope));)
         free_member(member);
     /* relaxed: by Z1. */
     filchi_parker_settle(&scope->parker, scope->due + atomic_load_explicit(&scope->owed, memory_order_relaxed));
+    if (scope->first && !scope->told)
+        report_unobserved(scope);
     filch_error_unref(scope->first);
     for (size_t i = 0; i < SUPPRESSED; i++)
         filch_error_unref(scope->suppressed[i]);

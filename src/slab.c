@@ -4,6 +4,7 @@
 
 #include "os.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define CHUNK ((size_t)64 << 10)
@@ -23,10 +24,21 @@ struct arena {
     size_t size;
 };
 
+/* Slabs that came later. */
+struct extension {
+    struct extension *older;
+    size_t first; /* the index of the first of them */
+    struct filchi_slab_returns returns[];
+};
+
 struct filchi_slab_home {
+    void *user;                  /* constant */
+    void (*release)(void *user); /* constant */
     pthread_mutex_t lock;
     struct arena *arenas; /* under lock */
     _Atomic size_t live;  /* after close: objects not freed yet, plus one while closing */
+    size_t n;             /* who extends it */
+    struct extension *extensions;
     struct filchi_slab_returns returns[];
 };
 
@@ -40,17 +52,52 @@ struct filchi_slab_home *filchi_slab_home_create(size_t n)
 {
     struct filchi_slab_home *home =
         filchi_os_alloc_aligned(FILCHI_LINE, sizeof *home + n * sizeof(struct filchi_slab_returns));
-    if (home)
+    if (home) {
         pthread_mutex_init(&home->lock, NULL);
+        home->n = n;
+    }
     return home;
+}
+
+int filchi_slab_home_extend(struct filchi_slab_home *home, size_t n)
+{
+    struct extension *extension =
+        filchi_os_alloc_aligned(FILCHI_LINE, sizeof *extension + n * sizeof(struct filchi_slab_returns));
+    if (!extension)
+        return -ENOMEM;
+    extension->first = home->n;
+    extension->older = home->extensions;
+    home->extensions = extension;
+    home->n += n;
+    return 0;
+}
+
+static struct filchi_slab_returns *returns_of(struct filchi_slab_home *home, size_t index)
+{
+    struct extension *extension = home->extensions;
+    while (extension && index < extension->first)
+        extension = extension->older;
+    return extension ? &extension->returns[index - extension->first] : &home->returns[index];
+}
+
+void filchi_slab_home_set_user(struct filchi_slab_home *home, void *user, void (*release)(void *user))
+{
+    home->user = user;
+    home->release = release;
 }
 
 static void home_free(struct filchi_slab_home *home)
 {
+    if (home->release)
+        home->release(home->user);
     for (struct arena *arena = home->arenas, *older; arena; arena = older) {
         older = arena->older;
         filchi_os_pages_free(arena->pages, arena->size);
         filchi_os_free(arena);
+    }
+    for (struct extension *extension = home->extensions, *older; extension; extension = older) {
+        older = extension->older;
+        filchi_os_free(extension);
     }
     pthread_mutex_destroy(&home->lock);
     filchi_os_free(home);
@@ -88,7 +135,7 @@ void filchi_slab_home_close(struct filchi_slab_home *home, struct filchi_slab *c
 
 void filchi_slab_init(struct filchi_slab *slab, struct filchi_slab_home *home, size_t index)
 {
-    *slab = (struct filchi_slab) { .home = home, .returns = &home->returns[index] };
+    *slab = (struct filchi_slab) { .home = home, .returns = returns_of(home, index) };
     atomic_init(&slab->returns->top, NULL);
 }
 
@@ -149,6 +196,11 @@ static struct chunk *chunk_of(const void *object)
 const struct filchi_slab_home *filchi_slab_home_of(const void *object)
 {
     return chunk_of(object)->home;
+}
+
+void *filchi_slab_user_of(const void *object)
+{
+    return chunk_of(object)->home->user;
 }
 
 void filchi_slab_free(void *object, struct filchi_slab *mine)

@@ -36,6 +36,10 @@ struct filchi_slab {
 /* The memory of the n slabs of one pool. It outlives the pool until the last object is free. NULL without
  * memory. */
 struct filchi_slab_home *filchi_slab_home_create(size_t n);
+/* One caller at a time: room for n more slabs. 0 or -ENOMEM. */
+int filchi_slab_home_extend(struct filchi_slab_home *home, size_t n);
+/* Who made it, once: what filchi_slab_user_of() gives for its objects; release(user) is called as the home is freed. */
+void filchi_slab_home_set_user(struct filchi_slab_home *home, void *user, void (*release)(void *user));
 /* Closes all n slabs, from which nobody allocates any more; frees everything now or with the last live object. */
 void filchi_slab_home_close(struct filchi_slab_home *home, struct filchi_slab *const *slabs, size_t n);
 
@@ -51,6 +55,8 @@ void filchi_slab_free(void *object, struct filchi_slab *mine);
 
 /* Anyone: which home an object is from. */
 const struct filchi_slab_home *filchi_slab_home_of(const void *object);
+/* Anyone: the user of that home. */
+void *filchi_slab_user_of(const void *object);
 
 /* The slab that the calling thread owns at this moment; set with the worker. */
 extern _Thread_local struct filchi_slab *filchi_slab_here;

@@ -119,10 +119,16 @@ static bool request(filch_stop *stop, uintptr_t reason)
     return first;
 }
 
+bool filchi_stop_add(filch_stop *stop, struct filchi_waiter *waiter)
+{
+    waiter->previous = NULL;
+    return filchi_waitlist_add(&stop->waiters, waiter);
+}
+
 bool filchi_stop_remove(filch_stop *stop, struct filchi_waiter *waiter)
 {
     bool served = false;
-    bool removed = filchi_waitlist_remove_or_serve(&stop->waiters, waiter, &served);
+    bool removed = filchi_waitlist_remove_linked(&stop->waiters, waiter, &served);
     if (served)
         raise_below(stop);
     return removed;
@@ -136,9 +142,8 @@ static void serve_child(struct filchi_waiter *waiter)
     stop->parent->stopped = stop;
 }
 
-void filchi_stop_late(struct filchi_waiter *waiter)
+void filchi_stop_late(filch_stop *stop, struct filchi_waiter *waiter)
 {
-    filch_stop *stop = waiter->subject;
     waiter->in.next = stop->late;
     stop->late = waiter;
 }
@@ -163,7 +168,7 @@ int filch_stop_create(filch_stop **out, filch_stop *parent)
         stop->in_parent.serve = serve_child;
         stop->in_parent.owner = stop;
         stop->attached = true;
-        if (!filchi_waitlist_add(&parent->waiters, &stop->in_parent)) {
+        if (!filchi_stop_add(parent, &stop->in_parent)) {
             stop->attached = false;
             inherit(stop);
             raise_one(stop);
@@ -190,8 +195,7 @@ static void detach(filch_stop *stop)
         filchi_os_yield();
 }
 
-/* Frees it; returns the parent, a reference to drop. */
-static filch_stop *dispose(filch_stop *stop)
+filch_stop *filchi_stop_dispose(filch_stop *stop)
 {
     detach(stop);
     uintptr_t reason =
@@ -206,22 +210,13 @@ static filch_stop *dispose(filch_stop *stop)
     return parent;
 }
 
-void filchi_stop_dispose(filch_stop *stop)
-{
-    filch_stop_unref(dispose(stop));
-}
-
 void filch_stop_unref(filch_stop *stop)
 {
     while (stop) {
         /* acq_rel Q3: pairs with itself; the last one sees that all others are done with it. */
         if (atomic_fetch_sub_explicit(&stop->refs, 1, memory_order_acq_rel) != 1)
             return;
-        if (stop->release) {
-            stop->release(stop);
-            return;
-        }
-        stop = dispose(stop);
+        stop = stop->release ? stop->release(stop) : filchi_stop_dispose(stop); /* in a loop: chains may be long */
     }
 }
 
@@ -277,7 +272,7 @@ int filch_stop_fd(filch_stop *stop, int *out)
             fd = created;
             stop->in_fd.serve = serve_fd;
             stop->in_fd.owner = stop;
-            if (!filchi_waitlist_add(&stop->waiters, &stop->in_fd))
+            if (!filchi_stop_add(stop, &stop->in_fd))
                 filchi_os_event_signal(fd);
         }
     }

@@ -25,20 +25,23 @@ struct filch_stop {
     struct filchi_waiter in_fd;     /* registered with ourselves once fd is there */
     bool attached;                  /* constant */
     struct deadline *deadline;      /* constant; NULL: none */
-    void (*release)(filch_stop *);  /* constant: who disposes of it in the end; NULL: nobody else */
+    /* Constant: who disposes of it in the end; NULL: nobody else. Returns a reference to drop, or NULL. */
+    filch_stop *(*release)(filch_stop *);
 };
 
-/* Without a reference left: frees it, and drops the parent. */
-void filchi_stop_dispose(filch_stop *stop);
+/* Without a reference left: frees it; returns the parent, a reference to drop, or NULL. */
+filch_stop *filchi_stop_dispose(filch_stop *stop);
 
-/* As filchi_waitlist_remove() for a waiter of the stop; what a request left to us is done here. */
+/* As filchi_waitlist_add() and _remove() for a waiter of the stop; what a request left to us is done here. Tasks
+ * that wait for their time may be many: leaving takes constant time. */
+bool filchi_stop_add(filch_stop *stop, struct filchi_waiter *waiter);
 bool filchi_stop_remove(filch_stop *stop, struct filchi_waiter *waiter);
 
 /*
  * A waiter that is served when the stop and all below it are requested and all others were told, on the same
- * thread: its `waiter.serve` is or calls filchi_stop_late, its subject is the stop, of which it holds a reference.
+ * thread: its `waiter.serve` calls filchi_stop_late for the stop, of which it holds a reference.
  */
-void filchi_stop_late(struct filchi_waiter *waiter);
+void filchi_stop_late(filch_stop *stop, struct filchi_waiter *waiter);
 
 /* Polling: one relaxed load. */
 static inline bool filchi_stop_peek(const filch_stop *stop)

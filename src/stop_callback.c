@@ -66,8 +66,9 @@ static void set_server(filch_stop_callback *callback)
 /* On the thread that serves the stop's list, before any callback is called. */
 static void arrive(struct filchi_waiter *waiter)
 {
-    set_server((filch_stop_callback *)waiter);
-    filchi_stop_late(waiter);
+    filch_stop_callback *callback = (filch_stop_callback *)waiter;
+    set_server(callback);
+    filchi_stop_late(callback->stop, waiter);
 }
 
 int filch_stop_on_request(filch_stop_callback **out, filch_stop *stop, void (*function)(void *arg), void *arg)
@@ -78,7 +79,6 @@ int filch_stop_on_request(filch_stop_callback **out, filch_stop *stop, void (*fu
     if (!callback)
         return -ENOMEM;
     callback->late.waiter.serve = arrive;
-    callback->late.waiter.subject = stop;
     callback->late.waiter.owner = arg;
     callback->late.serve = serve;
     callback->function = function;
@@ -86,7 +86,7 @@ int filch_stop_on_request(filch_stop_callback **out, filch_stop *stop, void (*fu
     atomic_init(&callback->phase, WAITING);
     filchi_parker_init(&callback->returned);
     *out = callback; /* before it can be called, and end itself */
-    if (!filchi_waitlist_add(&stop->waiters, &callback->late.waiter)) {
+    if (!filchi_stop_add(stop, &callback->late.waiter)) {
         set_server(callback);
         serve(&callback->late.waiter);
     }

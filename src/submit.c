@@ -44,8 +44,7 @@ static uintptr_t hold_stop(filch_pool *pool, filch_stop *stop)
 /* Whether the pool takes no more: from its own tasks it does until they are to be cancelled. */
 static bool is_closed(const filch_pool *pool)
 {
-    const struct filchi_thread *thread = filchi_thread_here;
-    uint32_t closed = thread && thread->pool == pool ? FILCHI_CANCEL : FILCHI_CLOSED;
+    uint32_t closed = filchi_worker_inside(pool) ? FILCHI_CANCEL : FILCHI_CLOSED;
     /* relaxed: from inside, a submit at the moment of a shutdown is as good as one before or after it; from
      * outside the shard's lock decides, which filch_pool_shutdown() takes after it has closed the pool. */
     return atomic_load_explicit(&pool->closing, memory_order_relaxed) & closed;
@@ -63,10 +62,16 @@ static filch_future *accept_inside(struct filchi_thread *thread, int *rc)
     return future;
 }
 
-/* Before anything is taken: a closed pool starts no thread, an open one has one. */
-static int check_outside(filch_pool *pool)
+/* Before anything is allocated: a closed pool starts no thread, an open one has one; and how the task goes in. One
+ * that is to start later waits in no queue, and takes no place there. */
+static int enter_outside(filch_pool *pool, bool delayed, int *entry)
 {
-    return is_closed(pool) ? -ESHUTDOWN : filchi_handoff_ensure_thread(pool);
+    int rc = is_closed(pool) ? -ESHUTDOWN : filchi_handoff_ensure_thread(pool);
+    int chosen = rc || delayed ? FILCHI_ENTRY_FREE : filchi_capacity_enter(pool);
+    if (rc || chosen < 0)
+        return rc ? rc : chosen;
+    *entry = chosen;
+    return 0;
 }
 
 static filch_future *accept_outside(filch_pool *pool, int *rc)
@@ -85,13 +90,50 @@ static filch_future *accept_outside(filch_pool *pool, int *rc)
     return future;
 }
 
-static int publish(filch_pool *pool, struct filchi_thread *inside, filch_future *future)
+/* What must be had before the task is accepted. */
+struct prepared {
+    struct filchi_thread *inside; /* NULL: from elsewhere */
+    int entry;                    /* a filchi_entry: how it goes in */
+    char *long_name;
+    struct filchi_plan *plan;
+};
+
+/* It was not accepted after all. */
+static void discard(filch_pool *pool, struct prepared *prepared)
 {
-    if (inside) {
-        filchi_counter_add(&inside->worker->submitted, 1);
-        int rc = filchi_deque_push(&inside->worker->deque, future);
+    filchi_os_free(prepared->long_name);
+    if (prepared->plan)
+        filchi_plan_free(prepared->plan);
+    if (prepared->entry == FILCHI_ENTRY_PLACE)
+        filchi_capacity_leave(pool);
+}
+
+static int prepare(filch_pool *pool, filch_fn *fn, const filch_task_options *options, struct prepared *prepared)
+{
+    struct filchi_thread *inside = filchi_worker_holder();
+    *prepared = (struct prepared) { .inside = inside && inside->pool == pool ? inside : NULL };
+    int rc = prepared->inside ? 0 : enter_outside(pool, options->start_at_ns > 0, &prepared->entry);
+    if (!rc)
+        rc = copy_long_name(options->name, &prepared->long_name);
+    if (!rc && (options->start_at_ns || options->retry))
+        rc = filchi_later_plan(pool, fn, options, &prepared->plan);
+    if (rc)
+        discard(pool, prepared);
+    return rc;
+}
+
+static int publish(filch_pool *pool, const struct prepared *prepared, filch_future *future)
+{
+    if (prepared->entry == FILCHI_ENTRY_CALLER_RUNS) {
+        filchi_worker_run_as_guest(pool, future);
+        return 0;
+    }
+    if (prepared->inside) {
+        struct filchi_worker *worker = prepared->inside->worker;
+        filchi_counter_add(&worker->submitted, 1);
+        int rc = filchi_deque_push(&worker->deque, future);
         if (rc) {
-            filchi_counter_add(&inside->worker->finished, 1); /* counted as accepted and dealt with */
+            filchi_counter_add(&worker->finished, 1); /* counted as accepted and dealt with */
             return rc;
         }
     } else {
@@ -99,34 +141,6 @@ static int publish(filch_pool *pool, struct filchi_thread *inside, filch_future 
     }
     filchi_handoff_notify(pool);
     return 0;
-}
-
-/* What must be had before the task is accepted. */
-struct prepared {
-    struct filchi_thread *inside; /* NULL: from elsewhere */
-    char *long_name;
-    struct filchi_plan *plan;
-};
-
-static void discard(struct prepared *prepared)
-{
-    filchi_os_free(prepared->long_name);
-    if (prepared->plan)
-        filchi_plan_free(prepared->plan);
-}
-
-static int prepare(filch_pool *pool, filch_fn *fn, const filch_task_options *options, struct prepared *prepared)
-{
-    struct filchi_thread *inside = filchi_worker_holder();
-    *prepared = (struct prepared) { .inside = inside && inside->pool == pool ? inside : NULL };
-    int rc = prepared->inside ? 0 : check_outside(pool);
-    if (!rc)
-        rc = copy_long_name(options->name, &prepared->long_name);
-    if (!rc && (options->start_at_ns || options->retry))
-        rc = filchi_later_plan(pool, fn, options, &prepared->plan);
-    if (rc)
-        discard(prepared);
-    return rc;
 }
 
 /* Puts together what was prepared. */
@@ -157,18 +171,20 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
         return rc;
     if (!pool || !fn || chosen.start_at_ns < 0)
         return -EINVAL;
+    if (!filchi_worker_pool_here(pool))
+        return -EOWNERDEAD;
     struct prepared prepared;
     rc = prepare(pool, fn, &chosen, &prepared);
     if (rc)
         return rc;
     filch_future *future = prepared.inside ? accept_inside(prepared.inside, &rc) : accept_outside(pool, &rc);
     if (!future) {
-        discard(&prepared);
+        discard(pool, &prepared);
         return rc;
     }
     bool delayed = chosen.start_at_ns > 0;
     filchi_future_init(future, fn, arg, membership->refs);
-    future->stop = hold_stop(pool, chosen.stop);
+    future->stop = hold_stop(pool, chosen.stop) | (prepared.entry == FILCHI_ENTRY_PLACE ? FILCHI_STOP_PLACE : 0);
     fill(future, &chosen, &prepared, membership, delayed);
     filch_future *handle = future; /* a task nobody holds may be gone once it is published */
     if (delayed) {
@@ -176,7 +192,7 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
             filchi_counter_add(&prepared.inside->worker->submitted, 1);
         filchi_later_enter(future, chosen.start_at_ns);
     } else {
-        rc = publish(pool, prepared.inside, future);
+        rc = publish(pool, &prepared, future);
     }
     if (rc)
         filchi_future_abandon(future);

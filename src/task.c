@@ -7,7 +7,7 @@
 
 filch_task *filch_task_current(void)
 {
-    const struct filchi_thread *thread = filchi_thread_here;
+    const struct filchi_thread *thread = filchi_worker_thread();
     return thread && thread->frame ? thread->frame->task : NULL;
 }
 
@@ -27,20 +27,37 @@ filch_pool *filch_task_pool(const filch_task *self)
     return filchi_thread_here->pool;
 }
 
+/* Of a guest it is the host whose worker goes. */
+static void begin_region(struct filchi_thread *thread)
+{
+    if (!thread || thread->regions++ != 0)
+        return;
+    if (thread->guest)
+        begin_region(thread->host);
+    else
+        filchi_handoff_begin_region(thread);
+}
+
+static void end_region(struct filchi_thread *thread)
+{
+    if (!thread || !thread->regions || --thread->regions != 0)
+        return;
+    if (thread->guest)
+        end_region(thread->host);
+    else
+        filchi_handoff_end_region(thread);
+}
+
 void filch_blocking_begin(filch_task *self)
 {
     (void)self; /* it runs on this thread */
-    struct filchi_thread *thread = filchi_thread_here;
-    if (thread->regions++ == 0)
-        filchi_handoff_begin_region(thread);
+    begin_region(filchi_worker_thread());
 }
 
 void filch_blocking_end(filch_task *self)
 {
     (void)self;
-    struct filchi_thread *thread = filchi_thread_here;
-    if (thread->regions && --thread->regions == 0)
-        filchi_handoff_end_region(thread);
+    end_region(filchi_worker_thread());
 }
 
 unsigned filch_task_attempt(const filch_task *self)

@@ -36,6 +36,8 @@ struct filchi_thread *filchi_thread_start(filch_pool *pool, struct filchi_worker
     thread->ended = thread->joined = false;
     thread->worker = worker;
     thread->searching = true;
+    thread->number = number;
+    atomic_store_explicit(&thread->id, 0, memory_order_relaxed); /* relaxed: to look at; until it knows it. */
     char name[32];
     snprintf(name, sizeof name, "%.9s-%u", handoff->name, number % 100000);
     *rc = filchi_os_thread_start(&thread->os, handoff->thread_main, thread, name, handoff->stack_size);

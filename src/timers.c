@@ -3,10 +3,12 @@
 #include "timers.h"
 
 #include "os.h"
-#include "rcu.h"
 
 #include <errno.h>
 #include <stdio.h>
+
+/* Messages handled between two looks at the clock. */
+#define MESSAGES 64
 
 _Thread_local struct filchi_timers *filchi_timers_here;
 
@@ -93,15 +95,15 @@ struct filchi_timer *filchi_timers_first(const struct filchi_timers *timers)
 
 /* ---- The thread ---- */
 
-/* Whether any message came. One that is half pushed is waited for. */
+/* Whether more messages may have come: not all are handled in one go, lest timers starve. One that is half pushed is
+ * waited for. */
 static bool handle_messages(struct filchi_timers *timers)
 {
-    bool any = false;
-    for (unsigned spins = 0;;) {
+    for (unsigned spins = 0, left = MESSAGES; left > 0;) {
         struct filchi_mpsc_node *node;
         switch (filchi_mpsc_pop(&timers->messages, &node)) {
         case FILCHI_MPSC_EMPTY:
-            return any;
+            return false;
         case FILCHI_MPSC_BUSY:
             filchi_os_relax(spins++);
             continue;
@@ -111,8 +113,9 @@ static bool handle_messages(struct filchi_timers *timers)
         }
         struct filchi_message *message = (struct filchi_message *)(void *)node;
         message->handle(timers, message);
-        any = true;
+        left--;
     }
+    return true;
 }
 
 static void fire_due(struct filchi_timers *timers)
@@ -144,12 +147,13 @@ static void *timers_main(void *arg)
     filchi_timers_here = timers;
     for (;;) {
         uint32_t seen = filchi_parker_count(&timers->parker);
-        if (handle_messages(timers))
-            continue;
+        bool more = handle_messages(timers);
         if (timers->ending)
             break;
         fire_due(timers);
-        if (timers->due.retired && filchi_deque_empty(&timers->due) && filchi_rcu_synchronize())
+        if (more)
+            continue;
+        if (timers->due.retired && filchi_deque_empty(&timers->due) && filchi_readers_none(timers->thieves))
             filchi_deque_reclaim(&timers->due);
         sleep_until_due(timers, seen);
     }
@@ -169,7 +173,8 @@ void filchi_timers_post(struct filchi_timers *timers, struct filchi_message *mes
         filchi_parker_signal(&timers->parker);
 }
 
-struct filchi_timers *filchi_timers_create(filch_pool *pool)
+struct filchi_timers *filchi_timers_create(filch_pool *pool, struct filchi_origin *origin,
+                                           const struct filchi_readers *thieves)
 {
     struct filchi_timers *timers = filchi_os_alloc_aligned(_Alignof(struct filchi_timers), sizeof *timers);
     if (!timers)
@@ -185,6 +190,8 @@ struct filchi_timers *filchi_timers_create(filch_pool *pool)
     atomic_init(&timers->refs, 1);
     pthread_mutex_init(&timers->lock, NULL);
     timers->pool = pool;
+    timers->thieves = thieves;
+    timers->origin = filchi_origin_ref(origin);
     return timers;
 }
 
@@ -200,6 +207,7 @@ void filchi_timers_unref(struct filchi_timers *timers)
     if (atomic_fetch_sub_explicit(&timers->refs, 1, memory_order_acq_rel) != 1)
         return;
     filchi_deque_fini(&timers->due);
+    filchi_origin_unref(timers->origin);
     pthread_mutex_destroy(&timers->lock);
     filchi_os_free(timers);
 }

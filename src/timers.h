@@ -20,7 +20,9 @@
 
 #include "deque.h"
 #include "mpsc.h"
+#include "origin.h"
 #include "parker.h"
+#include "readers.h"
 
 #include <filch/filch.h>
 
@@ -41,23 +43,26 @@ struct filchi_timer {
 };
 
 struct filchi_timers {
-    struct filchi_mpsc messages;  /* anyone */
-    _Atomic int64_t sleeps_until; /* timer thread: FILCHI_TIMERS_AWAKE, or when it will look by itself */
-    struct filchi_parker parker;  /* anyone signals */
-    struct filchi_deque due;      /* timer thread pushes, workers steal */
-    struct filchi_timer *heap;    /* timer thread: the first due is the root */
-    _Atomic size_t n;             /* timer thread: timers in the heap */
-    _Atomic uint32_t refs;        /* the pool, and who may send a message after it is gone */
-    filch_pool *pool;             /* constant; valid for the timer thread */
-    pthread_mutex_t lock;         /* of the start */
-    bool started, ended;          /* under the lock */
-    _Atomic bool ready;           /* started, for a look without the lock */
-    bool ending;                  /* timer thread */
+    struct filchi_mpsc messages;          /* anyone */
+    _Atomic int64_t sleeps_until;         /* timer thread: FILCHI_TIMERS_AWAKE, or when it will look by itself */
+    struct filchi_parker parker;          /* anyone signals */
+    struct filchi_deque due;              /* timer thread pushes, workers steal */
+    struct filchi_timer *heap;            /* timer thread: the first due is the root */
+    _Atomic size_t n;                     /* timer thread: timers in the heap */
+    _Atomic uint32_t refs;                /* the pool, and who may send a message after it is gone */
+    filch_pool *pool;                     /* constant; valid for the timer thread */
+    struct filchi_origin *origin;         /* constant; a reference */
+    const struct filchi_readers *thieves; /* constant; of `due`; valid as `pool` */
+    pthread_mutex_t lock;                 /* of the start */
+    bool started, ended;                  /* under the lock */
+    _Atomic bool ready;                   /* started, for a look without the lock */
+    bool ending;                          /* timer thread */
     pthread_t thread;
 };
 
 /* A pool's timers, without a thread so far. The caller owns a reference. NULL without memory. */
-struct filchi_timers *filchi_timers_create(filch_pool *pool);
+struct filchi_timers *filchi_timers_create(filch_pool *pool, struct filchi_origin *origin,
+                                           const struct filchi_readers *thieves);
 struct filchi_timers *filchi_timers_ref(struct filchi_timers *timers);
 void filchi_timers_unref(struct filchi_timers *timers);
 

@@ -22,6 +22,7 @@ int filch_future_result(filch_future *future, int64_t timeout_ns, void **out)
             *out = future->value.result;
         return 0;
     case FILCH_FAILED:
+        filchi_future_look(future);
         return (int)future->value.code;
     default:
         return -ECANCELED;

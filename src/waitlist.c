@@ -96,8 +96,10 @@ static bool lock(struct filchi_waitlist *list)
     }
 }
 
-/* Under the lock bit: others only add at the front, or make the state final. */
-static bool unlink(struct filchi_waitlist *list, struct filchi_waiter *waiter)
+/* Under the lock bit: others only add at the front, or make the state final. If the waiter is not the first,
+ * *now is who is. */
+static bool unlink_first(struct filchi_waitlist *list, const struct filchi_waiter *waiter,
+                         struct filchi_waiter **now)
 {
     /* acquire W2: pairs with release W2 in filchi_waitlist_add(): nodes added since. */
     uintptr_t word = atomic_load_explicit(&list->word, memory_order_acquire);
@@ -109,7 +111,16 @@ static bool unlink(struct filchi_waitlist *list, struct filchi_waiter *waiter)
                                                   memory_order_acquire))
             return true;
     }
-    for (struct filchi_waiter *before = first(word); before; before = before->in.next) {
+    *now = first(word);
+    return false;
+}
+
+static bool unlink(struct filchi_waitlist *list, struct filchi_waiter *waiter)
+{
+    struct filchi_waiter *before;
+    if (unlink_first(list, waiter, &before))
+        return true;
+    for (; before; before = before->in.next) {
         if (before->in.next == waiter) {
             before->in.next = waiter->in.next;
             return true;
@@ -118,17 +129,43 @@ static bool unlink(struct filchi_waitlist *list, struct filchi_waiter *waiter)
     return false;
 }
 
-bool filchi_waitlist_remove(struct filchi_waitlist *list, struct filchi_waiter *waiter)
+/* Waiters come without `previous`, at the front: behind the first one that has it all have it. So each is walked
+ * over once. */
+static void link_back(struct filchi_waiter *waiter)
 {
-    bool served = false;
-    return filchi_waitlist_remove_or_serve(list, waiter, &served);
+    for (struct filchi_waiter *next; waiter && (next = waiter->in.next); waiter = next) {
+        bool known = next->previous != NULL;
+        next->previous = waiter;
+        if (known)
+            return;
+    }
 }
 
-bool filchi_waitlist_remove_or_serve(struct filchi_waitlist *list, struct filchi_waiter *waiter, bool *served)
+/* As unlink(). The first one has no `previous`. */
+static bool unlink_linked(struct filchi_waitlist *list, struct filchi_waiter *waiter)
+{
+    struct filchi_waiter *front, *next = waiter->in.next;
+    if (unlink_first(list, waiter, &front)) {
+        if (next)
+            next->previous = NULL;
+        return true;
+    }
+    if (!waiter->previous)
+        link_back(front);
+    if (!waiter->previous)
+        return false;
+    waiter->previous->in.next = next;
+    if (next)
+        next->previous = waiter->previous;
+    return true;
+}
+
+static bool remove_by(struct filchi_waitlist *list, struct filchi_waiter *waiter, bool *served,
+                      bool (*take_out)(struct filchi_waitlist *, struct filchi_waiter *))
 {
     if (!lock(list))
         return false;
-    bool found = unlink(list, waiter);
+    bool found = take_out(list, waiter);
     uintptr_t word = atomic_load_explicit(&list->word, memory_order_relaxed); /* relaxed: checked by the CAS. */
     uintptr_t next;
     do {
@@ -143,4 +180,15 @@ bool filchi_waitlist_remove_or_serve(struct filchi_waitlist *list, struct filchi
     if (*served)
         filchi_waitlist_serve(word & ~FILCHI_WORD_LOCKED); /* it became final meanwhile and was left to us */
     return found;
+}
+
+bool filchi_waitlist_remove(struct filchi_waitlist *list, struct filchi_waiter *waiter)
+{
+    bool served = false;
+    return remove_by(list, waiter, &served, unlink);
+}
+
+bool filchi_waitlist_remove_linked(struct filchi_waitlist *list, struct filchi_waiter *waiter, bool *served)
+{
+    return remove_by(list, waiter, served, unlink_linked);
 }

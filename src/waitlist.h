@@ -34,8 +34,11 @@ struct filchi_waiter {
     } in;
     /* Called once, on the thread that made the word final; it may be a signal handler for stops. */
     void (*serve)(struct filchi_waiter *waiter);
-    void *subject; /* what is waited for; the waiter's own use */
-    void *owner;   /* who waits; the waiter's own use */
+    union {
+        void *subject;                  /* what is waited for; the waiter's own use */
+        struct filchi_waiter *previous; /* in lists that many may leave; who removes, NULL before */
+    };
+    void *owner; /* who waits; the waiter's own use */
 };
 _Static_assert(sizeof(struct filchi_waiter) == 32, "nodes are 32 bytes, and aligned so that 5 bits are free");
 
@@ -81,7 +84,10 @@ void filchi_waitlist_serve(uintptr_t old);
 bool filchi_waitlist_add(struct filchi_waitlist *list, struct filchi_waiter *waiter);
 /* Who added it. True: removed, it will not be served. False: it was served, or is being served at this moment. */
 bool filchi_waitlist_remove(struct filchi_waitlist *list, struct filchi_waiter *waiter);
-/* The same; *served (false before) becomes true if the list was left to this call and it has served it. */
-bool filchi_waitlist_remove_or_serve(struct filchi_waitlist *list, struct filchi_waiter *waiter, bool *served);
+/*
+ * The same for lists all of whose waiters were added with `previous` NULL: removing takes constant time, however
+ * many wait. *served (false before) becomes true if the list was left to this call and it has served it.
+ */
+bool filchi_waitlist_remove_linked(struct filchi_waitlist *list, struct filchi_waiter *waiter, bool *served);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "handoff.h"
 #include "later.h"
-#include "rcu.h"
+#include "starting.h"
 
 #include <string.h>
 
@@ -58,19 +58,38 @@ static filch_future *steal(struct filchi_thread *thread)
 {
     filch_pool *pool = thread->pool;
     struct filchi_worker *own = thread->worker;
-    if (pool->n_workers == 1)
+    unsigned n = filchi_pool_made(pool);
+    if (n == 1)
         return NULL;
     filch_future *found = NULL;
-    unsigned first = (unsigned)(next_random(own) % pool->n_workers);
-    filchi_rcu_read_begin();
-    for (unsigned i = 0; i < pool->n_workers && !found; i++) {
-        struct filchi_worker *victim = &pool->workers[(first + i) % pool->n_workers];
+    unsigned first = (unsigned)(next_random(own) % n);
+    filchi_reader_begin(&own->thief);
+    for (unsigned i = 0; i < n && !found; i++) {
+        struct filchi_worker *victim = filchi_pool_worker(pool, (first + i) % n);
         if (victim != own)
             found = steal_from(victim, &thread->outside);
     }
-    filchi_rcu_read_end();
+    filchi_reader_end(&own->thief);
     if (found)
         filchi_counter_add(&own->stolen, 1);
+    return found;
+}
+
+/* What is left in the queues of workers that are out of circulation. */
+static filch_future *take_left(struct filchi_thread *thread)
+{
+    const filch_pool *pool = thread->pool;
+    filch_future *found = NULL;
+    unsigned n = filchi_pool_made(pool);
+    if (n <= filchi_pool_workers(pool))
+        return NULL;
+    filchi_reader_begin(&thread->worker->thief);
+    for (unsigned i = 0; i < n && !found; i++) {
+        struct filchi_worker *worker = filchi_pool_worker(pool, i);
+        if (atomic_load_explicit(&worker->retired, memory_order_relaxed)) /* relaxed: a hint. */
+            found = steal_from(worker, &thread->outside);
+    }
+    filchi_reader_end(&thread->worker->thief);
     return found;
 }
 
@@ -90,13 +109,14 @@ static filch_future *take_due(struct filchi_thread *thread)
         return NULL;
     void *item = NULL;
     enum filchi_deque_steal outcome;
-    filchi_rcu_read_begin();
+    filchi_reader_begin(&thread->worker->thief);
     do
         outcome = filchi_deque_steal(due, &item);
     while (outcome == FILCHI_DEQUE_LOST);
-    filchi_rcu_read_end();
+    filchi_reader_end(&thread->worker->thief);
     thread->outside = true;
-    return outcome == FILCHI_DEQUE_TOOK ? item : NULL;
+    thread->due = outcome == FILCHI_DEQUE_TOOK;
+    return thread->due ? item : NULL;
 }
 
 /* The oldest task from outside, moving a batch over if need be. */
@@ -121,6 +141,8 @@ static filch_future *take_own(struct filchi_thread *thread)
     thread->outside = false;
     if (++worker->tick % OUTSIDE_EVERY == 0)
         found = take_outside(thread);
+    else if (worker->tick % OUTSIDE_EVERY == 1) /* nor may what others left starve */
+        found = take_left(thread);
     if (!found)
         found = filchi_deque_pop(&worker->deque);
     if (!found)
@@ -142,14 +164,14 @@ static filch_future *search(struct filchi_thread *thread)
     if (found)
         return found;
     if (!thread->searching)
-        thread->searching = filchi_idle_begin_search(&pool->idle, pool->n_workers);
+        thread->searching = filchi_idle_begin_search(&pool->idle, filchi_pool_workers(pool));
     if (!thread->searching)
         return NULL;
     int64_t end = filchi_os_now() + SPIN_NS;
     do {
         for (int i = 0; i < 16; i++)
             filchi_pause();
-        if (filchi_handoff_has_resumable(pool))
+        if (filchi_handoff_must_yield(pool))
             return NULL;
         found = filchi_worker_take_others(thread);
     } while (!found && filchi_os_now() < end);
@@ -166,7 +188,7 @@ static void reclaim(struct filchi_thread *thread)
     /* Thieves from outside that come later find the new array: the lock orders them after its publication. */
     bool alone = thread->pool->outside_thieves == 0;
     pthread_mutex_unlock(&thread->pool->handoff.lock);
-    if (alone && filchi_rcu_synchronize())
+    if (alone && filchi_readers_none(&thread->pool->thieves))
         filchi_deque_reclaim(deque);
 }
 
@@ -174,8 +196,10 @@ static void reclaim(struct filchi_thread *thread)
 static filch_future *find_work(struct filchi_thread *thread)
 {
     for (;;) {
-        if (filchi_handoff_has_resumable(thread->pool) && filchi_handoff_yield(thread))
+        if (filchi_handoff_must_yield(thread->pool) && filchi_handoff_yield(thread)) {
+            filchi_worker_check_drained(thread->pool);
             return NULL;
+        }
         filch_future *found = take_own(thread);
         if (!found)
             found = search(thread);
@@ -230,12 +254,20 @@ bool filchi_worker_label(const struct filchi_thread *thread, char *buffer)
 /* The function to call, which is not the future's own to keep if it may be called again. */
 static filch_fn *begin(const struct filchi_thread *thread, filch_future *future)
 {
-    filch_fn *fn = filchi_future_begin(future, thread);
+    filch_fn *fn = filchi_future_begin(future, thread->guest ? NULL : thread); /* a guest's memory is not to stay */
     struct filchi_plan *plan = filchi_future_plan(future);
     if (!plan)
         return fn;
     filchi_plan_begin_attempt(plan);
     return plan->fn;
+}
+
+/* For others to look at: the frames are not theirs to read while the thread runs. */
+static void count_frames(struct filchi_thread *thread, int change)
+{
+    /* relaxed: a number of its own, which tells nothing but itself. */
+    unsigned depth = atomic_load_explicit(&thread->depth, memory_order_relaxed);
+    atomic_store_explicit(&thread->depth, depth + (unsigned)change, memory_order_relaxed);
 }
 
 static void execute(struct filchi_thread *thread, filch_future *future)
@@ -244,14 +276,18 @@ static void execute(struct filchi_thread *thread, filch_future *future)
     const char *name = filch_future_name(future);
     filch_fn *fn = begin(thread, future);
     thread->frame = &frame;
+    count_frames(thread, 1);
     if (name)
         set_label(thread, name);
     int rc = fn(future, future->arg);
-    while (thread->regions) /* it returned inside one */
+    if (!filchi_worker_pool_here(thread->pool))
+        filchi_os_thread_exit(); /* the function called fork() and returned in the child: there is nothing here */
+    while (thread->regions)      /* it returned inside one */
         filch_blocking_end(future);
     while (frame.scopes)
         frame.scopes->close(frame.scopes);
     thread->frame = frame.below;
+    count_frames(thread, -1);
     if (name)
         set_label(thread, frame.below ? filch_future_name(frame.below->task) : NULL);
     if (!rc || !filchi_later_again(thread->pool, future, rc))
@@ -296,18 +332,49 @@ static void run_claimed(struct filchi_thread *thread, filch_future *future, bool
 {
     if (filchi_stop_peek(filchi_future_stop(future)))
         filchi_future_complete_stopped(future);
+    else if (thread->guest) /* it has no worker whose averages could be told */
+        execute(thread, future);
     else
         execute_sampled(thread, future, outside);
 }
 
+/* Somebody without a worker has dealt with a task. */
+static void count_reaped(filch_pool *pool)
+{
+    /* release C2: pairs with acquire C2 in filchi_worker_unfinished(). */
+    atomic_fetch_add_explicit(&pool->reaped, 1, memory_order_release);
+}
+
+void filchi_worker_give_up_place(struct filchi_thread *thread, const filch_future *future)
+{
+    if (future->stop & FILCHI_STOP_PLACE && !thread->due)
+        filchi_capacity_leave(thread->pool);
+    thread->due = false;
+}
+
 void filchi_worker_run_entry(struct filchi_thread *thread, filch_future *future, bool outside)
 {
+    filchi_worker_give_up_place(thread, future);
     /* relaxed: a task that just started when shutdown asked to cancel is as good as one that started before. */
     if (atomic_load_explicit(&thread->pool->closing, memory_order_relaxed) & FILCHI_CANCEL)
         filchi_future_cancel_entry(future);
     else if (filchi_future_claim(future) == FILCHI_CLAIM_GOT)
         run_claimed(thread, future, outside);
     filchi_counter_add(&thread->worker->finished, 1);
+}
+
+void filchi_worker_run_as_guest(filch_pool *pool, filch_future *future)
+{
+    struct filchi_thread *here = filchi_thread_here; /* in a forked child it may be no host any more */
+    struct filchi_thread guest = { .pool = pool, .guest = true, .host = filchi_worker_thread() };
+    filchi_thread_here = &guest;
+    if (atomic_load_explicit(&pool->closing, memory_order_relaxed) & FILCHI_CANCEL) /* relaxed: as run_entry(). */
+        filchi_future_cancel_entry(future);
+    else if (filchi_future_claim(future) == FILCHI_CLAIM_GOT)
+        run_claimed(&guest, future, true);
+    filchi_thread_here = here;
+    count_reaped(pool);
+    filchi_worker_check_drained(pool);
 }
 
 bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *future)
@@ -345,16 +412,18 @@ static void measure_stack(struct filchi_thread *thread)
 void *filchi_worker_main(void *arg)
 {
     struct filchi_thread *thread = arg;
-    filchi_thread_here = thread;
-    filchi_rcu_register();
+    if (!filchi_starting_begin(thread))
+        return NULL;
+    filchi_thread_here = thread; /* not before: to the hooks this is a thread like any other */
+    atomic_store_explicit(&thread->id, filchi_os_thread_id(), memory_order_relaxed); /* relaxed: to look at. */
     measure_stack(thread);
     while (filchi_handoff_await_worker(thread)) {
         filch_future *found;
         while ((found = find_work(thread)))
             filchi_worker_run_entry(thread, found, thread->outside);
     }
-    filchi_rcu_unregister();
     filchi_thread_here = NULL;
+    filchi_starting_end(thread);
     return NULL;
 }
 
@@ -363,15 +432,16 @@ void *filchi_worker_main(void *arg)
 uint64_t filchi_worker_unfinished(filch_pool *pool)
 {
     /* Finished first, then submitted: what is counted as finished is then counted as submitted too, so
-     * equality means that at the moment between the two everything was finished. */
+     * equality means that at the moment between the two everything was finished. The number of workers is read
+     * twice, lest one be left out that was made meanwhile and to which a finished task has submitted. */
     uint64_t finished =
         atomic_load_explicit(&pool->reaped, memory_order_acquire); /* acquire C2: pairs with release C2. */
-    for (unsigned i = 0; i < pool->n_workers; i++)
-        finished += filchi_counter_get(&pool->workers[i].finished);
+    for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++)
+        finished += filchi_counter_get(&filchi_pool_worker(pool, i)->finished);
     /* relaxed: a wait is counted before the entry that it followed was; see the acquires above. */
     uint64_t submitted = atomic_load_explicit(&pool->waits, memory_order_relaxed);
-    for (unsigned i = 0; i < pool->n_workers; i++)
-        submitted += filchi_counter_get(&pool->workers[i].submitted);
+    for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++)
+        submitted += filchi_counter_get(&filchi_pool_worker(pool, i)->submitted);
     for (unsigned i = 0; i < FILCHI_SHARDS; i++) {
         pthread_mutex_lock(&pool->shards[i].lock);
         submitted += pool->shards[i].submitted;
@@ -399,9 +469,10 @@ bool filchi_worker_check_drained(filch_pool *pool)
 
 static void reap_entry(filch_pool *pool, filch_future *future)
 {
+    if (future->stop & FILCHI_STOP_PLACE)
+        filchi_capacity_leave(pool);
     filchi_future_cancel_entry(future);
-    /* release C2: pairs with acquire C2 in filchi_worker_unfinished(). */
-    atomic_fetch_add_explicit(&pool->reaped, 1, memory_order_release);
+    count_reaped(pool);
 }
 
 void filchi_worker_reap(filch_pool *pool)
@@ -412,10 +483,10 @@ void filchi_worker_reap(filch_pool *pool)
     struct filchi_mpsc_node *node;
     while ((node = filchi_inject_pop(&pool->inject)))
         reap_entry(pool, filchi_future_of_link(node));
-    for (unsigned i = 0; i < pool->n_workers; i++) {
+    for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++) {
         filch_future *future;
         bool outside;
-        while ((future = steal_from(&pool->workers[i], &outside)))
+        while ((future = steal_from(filchi_pool_worker(pool, i), &outside)))
             reap_entry(pool, future);
     }
     pthread_mutex_lock(&pool->handoff.lock);

@@ -22,7 +22,7 @@ for id in $used; do
     echo "$listed" | grep -qx "$id" || complain "$id is used in src/ and not explained in $table"
 done
 for id in $listed; do
-    if echo "$id" | grep -q '^[PS]'; then # the steps of the idle protocol are ordered by fences
+    if echo "$id" | grep -q '^[PS]'; then # the steps of the idle and the timer protocol are ordered by fences
         grep -qE "\b$id\b.* vs |vs .*\b$id\b" src/*.[ch] || complain "no fence in src/ names $id"
         continue
     fi

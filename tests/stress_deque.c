@@ -6,7 +6,7 @@
  */
 #include "deque.h"
 #include "os.h"
-#include "rcu.h"
+#include "readers.h"
 #include "stress.h"
 
 #define ITEMS 4096
@@ -20,8 +20,14 @@ static struct item items[ITEMS];
 static struct filchi_deque deque;
 static _Atomic uint64_t round_now; /* odd: thieves steal */
 static _Atomic unsigned out, stealing;
-static uint64_t popped_in_all, stolen_in_all, lost_in_all;
+static uint64_t popped_in_all, stolen_in_all, lost_in_all, reclaimed;
 static _Atomic bool quit;
+static struct filchi_readers readers;
+
+struct thief {
+    struct filchi_reader reader;
+    uint64_t stolen, lost;
+};
 
 static void took(void *pointer, uint64_t of_round)
 {
@@ -33,30 +39,28 @@ static void took(void *pointer, uint64_t of_round)
 
 static void *thief_main(void *arg)
 {
-    uint64_t *counts = arg;
-    filchi_rcu_register();
+    struct thief *thief = arg;
     while (!atomic_load(&quit)) {
         atomic_fetch_add(&stealing, 1);
         uint64_t of_round = atomic_load(&round_now);
         unsigned n = 0;
-        filchi_rcu_read_begin();
+        filchi_reader_begin(&thief->reader);
         for (int i = 0; i < 64 && of_round % 2; i++) {
             void *item;
             enum filchi_deque_steal outcome = filchi_deque_steal(&deque, &item);
-            counts[1] += outcome == FILCHI_DEQUE_LOST;
+            thief->lost += outcome == FILCHI_DEQUE_LOST;
             if (outcome != FILCHI_DEQUE_TOOK)
                 continue;
             took(item, of_round);
             n++;
         }
-        filchi_rcu_read_end();
-        counts[0] += n;
+        filchi_reader_end(&thief->reader);
+        thief->stolen += n;
         atomic_fetch_add_explicit(&out, n, memory_order_relaxed);
         atomic_fetch_sub(&stealing, 1);
         if (!n)
             filchi_os_yield();
     }
-    filchi_rcu_unregister();
     return NULL;
 }
 
@@ -92,8 +96,10 @@ static void one_round(uint64_t of_round, uint64_t *random)
             CHECK_IS(filchi_deque_push(&deque, &items[pushed]), 0);
         }
         pop(stress_below(random, style == 2 ? 200 : 4), of_round);
-        if (stress_below(random, 64) == 0 && filchi_rcu_synchronize())
+        if (stress_below(random, 64) == 0 && deque.retired && filchi_readers_none(&readers)) {
             filchi_deque_reclaim(&deque);
+            reclaimed++;
+        }
     }
     bool by_thieves = stress_below(random, 2) && stress.threads > 1;
     while (atomic_load_explicit(&out, memory_order_relaxed) != ITEMS)
@@ -115,24 +121,25 @@ int main(int argc, char **argv)
 {
     stress_begin("stress_deque", 3, argc, argv);
     pthread_t thieves[64];
-    uint64_t counts[64][2] = { 0 };
-    for (unsigned i = 0; i < stress.threads; i++)
-        CHECK_IS(pthread_create(&thieves[i], NULL, thief_main, counts[i]), 0);
-    filchi_rcu_register();
+    static struct thief data[64];
+    for (unsigned i = 0; i < stress.threads; i++) {
+        filchi_readers_add(&readers, &data[i].reader);
+        CHECK_IS(pthread_create(&thieves[i], NULL, thief_main, &data[i]), 0);
+    }
     uint64_t random = stress_stream(1, 0), rounds = 0;
     for (uint64_t of_round = 1; stress_goes_on(); of_round += 2, rounds++) {
         one_round(of_round, &random);
         stress_progress();
     }
-    filchi_rcu_unregister();
     atomic_store(&quit, true);
     for (unsigned i = 0; i < stress.threads; i++) {
         pthread_join(thieves[i], NULL);
-        stolen_in_all += counts[i][0];
-        lost_in_all += counts[i][1];
+        stolen_in_all += data[i].stolen;
+        lost_in_all += data[i].lost;
     }
     CHECK_IS(popped_in_all + stolen_in_all, rounds * ITEMS);
-    printf("%llu rounds, %llu popped, %llu stolen, %llu lost to another\n", (unsigned long long)rounds,
-           (unsigned long long)popped_in_all, (unsigned long long)stolen_in_all, (unsigned long long)lost_in_all);
+    printf("%llu rounds, %llu popped, %llu stolen, %llu lost to another, arrays freed %llu times\n",
+           (unsigned long long)rounds, (unsigned long long)popped_in_all, (unsigned long long)stolen_in_all,
+           (unsigned long long)lost_in_all, (unsigned long long)reclaimed);
     return stress_end();
 }

@@ -138,6 +138,42 @@ static void by_map(filch_pool *pool, struct tree *tree, uint64_t *random)
             CHECK_IS(out[i], i + 1);
 }
 
+struct counter {
+    uintptr_t given, n;
+};
+
+static int count(void *arg, void **item)
+{
+    struct counter *counter = arg;
+    if (counter->given == counter->n)
+        return 0;
+    *item = (void *)counter->given++;
+    return 1;
+}
+
+static int stream_leaf(filch_task *self, void *item)
+{
+    stress_spin(50);
+    return filch_return(self, item);
+}
+
+static void by_stream(filch_pool *pool, struct tree *tree, uint64_t *random)
+{
+    struct counter counter = { 0, stress_below(random, 80) };
+    filch_stream *stream;
+    filch_stream_options options = FILCH_STREAM_OPTIONS;
+    options.window = 1 + stress_below(random, 12);
+    CHECK_IS(filch_stream_begin(&stream, pool, stream_leaf, count, &counter, &options), 0);
+    void *result;
+    uintptr_t got = 0;
+    int rc;
+    while ((rc = filch_stream_next(stream, &result)) == 1)
+        CHECK_IS((uintptr_t)result, got++);
+    if (wait_ok(tree, rc))
+        CHECK_IS(got, counter.n);
+    filch_stream_end(stream);
+}
+
 static int visit(filch_task *self, void *arg)
 {
     (void)self;
@@ -157,7 +193,7 @@ static void by_other_pool(struct tree *tree)
 
 static void await_subs(filch_pool *pool, struct tree *tree, filch_future **futures, unsigned n, uint64_t *random)
 {
-    switch (stress_below(random, 9)) {
+    switch (stress_below(random, 10)) {
     case 0:
         by_iterator(tree, futures, n, FILCH_FOREVER);
         break;
@@ -181,6 +217,9 @@ static void await_subs(filch_pool *pool, struct tree *tree, filch_future **futur
         break;
     case 7:
         by_map(pool, tree, random);
+        break;
+    case 8:
+        by_stream(pool, tree, random);
         break;
     default:
         by_other_pool(tree);

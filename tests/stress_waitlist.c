@@ -11,8 +11,11 @@
 
 #define NODES 24
 
+struct generation;
+
 struct node {
     struct filchi_waiter waiter;
+    const struct generation *generation;
     _Atomic uint32_t served;
 };
 
@@ -35,7 +38,7 @@ static _Atomic uint64_t last;  /* there is no list of this number any more */
 static void serve(struct filchi_waiter *waiter)
 {
     struct node *node = (struct node *)waiter;
-    const struct generation *generation = waiter->subject;
+    const struct generation *generation = node->generation;
     CHECK_IS(generation->outcome, (uintptr_t)waiter->owner);
     atomic_fetch_add_explicit(&node->served, 1, memory_order_release); /* the last access */
 }
@@ -48,6 +51,15 @@ static void await_served(const struct node *node)
     CHECK_IS(atomic_load_explicit(&node->served, memory_order_relaxed), 1);
 }
 
+/* Every other list has links back. */
+static bool take_away(struct generation *generation, struct node *node)
+{
+    bool served = false;
+    if (generation == &generations[0])
+        return filchi_waitlist_remove(&generation->list, &node->waiter);
+    return filchi_waitlist_remove_linked(&generation->list, &node->waiter, &served);
+}
+
 static void work_on(struct generation *generation, uint64_t number, struct party *party, uint64_t *random)
 {
     struct node nodes[NODES];
@@ -58,7 +70,7 @@ static void work_on(struct generation *generation, uint64_t number, struct party
         struct node *node = &nodes[at];
         if (in[at]) {
             in[at] = false;
-            if (filchi_waitlist_remove(&generation->list, &node->waiter)) {
+            if (take_away(generation, node)) {
                 CHECK_IS(atomic_load_explicit(&node->served, memory_order_relaxed), 0);
                 party->removed++;
             } else {
@@ -70,7 +82,7 @@ static void work_on(struct generation *generation, uint64_t number, struct party
         }
         memset(node, 0, sizeof *node);
         node->waiter.serve = serve;
-        node->waiter.subject = generation;
+        node->generation = generation;
         node->waiter.owner = (void *)(uintptr_t)number;
         in[at] = filchi_waitlist_add(&generation->list, &node->waiter);
         if (!in[at]) {
@@ -82,7 +94,7 @@ static void work_on(struct generation *generation, uint64_t number, struct party
     for (unsigned i = 0; i < NODES; i++) {
         if (!in[i])
             continue;
-        if (!wait && filchi_waitlist_remove(&generation->list, &nodes[i].waiter)) {
+        if (!wait && take_away(generation, &nodes[i])) {
             CHECK_IS(atomic_load_explicit(&nodes[i].served, memory_order_relaxed), 0);
             party->removed++;
         } else {

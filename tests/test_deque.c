@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The deque: order at both ends, growth from two slots, and each item taken exactly once. */
 #include "deque.h"
+#include "readers.h"
 
 #include "os.h"
 #include "support.h"
@@ -113,6 +114,22 @@ Test(deque, growth_in_the_middle_of_a_wrapped_array_keeps_the_order)
         cr_assert_eq(filchi_deque_pop(&deque), &items[i]);
     cr_assert(filchi_deque_empty(&deque));
     filchi_deque_fini(&deque);
+}
+
+Test(deque, arrays_may_be_reclaimed_while_no_reader_is_inside)
+{
+    struct filchi_readers readers = { NULL };
+    struct filchi_reader some[3] = { { 0, NULL } };
+    cr_assert(filchi_readers_none(&readers));
+    for (int i = 0; i < 3; i++)
+        filchi_readers_add(&readers, &some[i]);
+    cr_assert(filchi_readers_none(&readers));
+    for (int i = 0; i < 3; i++) {
+        filchi_reader_begin(&some[i]);
+        cr_assert_not(filchi_readers_none(&readers));
+        filchi_reader_end(&some[i]);
+        cr_assert(filchi_readers_none(&readers));
+    }
 }
 
 Test(deque, reclaimed_arrays_are_gone_and_the_items_are_not)

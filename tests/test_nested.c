@@ -246,7 +246,7 @@ Test(nested, a_task_whose_wait_is_over_goes_before_new_mains)
         must(filch_submit(pool, note, &entries[i], NULL) == 0);
     }
     gate_open(&awaited);
-    UNTIL(atomic_load(&pool->handoff.resumables) == 1);
+    UNTIL(atomic_load(&pool->handoff.wanted) == 1);
     let_go(&busy, holder);
     cr_assert_eq(filch_future_wait(waiter, FILCH_FOREVER), 0);
     filch_future_unref(waiter);

@@ -166,7 +166,7 @@ Test(options, a_task_knows_options_from_the_future)
 {
     struct {
         filch_task_options known;
-        int unknown;
+        intptr_t unknown; /* as wide as the rest: no padding after it */
     } options = { FILCH_TASK_OPTIONS, 1 };
     filch_pool *pool = pool_of(1);
     filch_future *future = NULL;

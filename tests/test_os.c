@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 SUITE(os);
 
@@ -284,6 +285,49 @@ Test(os, a_refused_thread_is_an_error)
     pthread_t thread;
     atomic_store(&filchi_os_faults.threads, 1);
     cr_assert_eq(filchi_os_thread_start(&thread, look_around, NULL, "never", 0), -EAGAIN);
+}
+
+/* ---- Processes ---- */
+
+/* Whether it is here in a child of fork(). */
+static bool here_in_child(const struct filchi_os_process *process)
+{
+    pid_t child = fork();
+    if (child == 0)
+        _exit(filchi_os_process_here(process));
+    int status = -1;
+    must(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+Test(os, a_process_is_here_and_not_in_its_children)
+{
+    struct filchi_os_process process;
+    cr_assert_eq(filchi_os_process_init(&process), 0);
+    cr_assert_not_null(process.here, "this system can wipe memory on fork");
+    cr_assert(filchi_os_process_here(&process));
+    cr_assert_not(here_in_child(&process));
+    cr_assert(filchi_os_process_here(&process));
+    filchi_os_process_fini(&process);
+}
+
+Test(os, without_memory_that_is_wiped_a_process_is_known_by_its_number)
+{
+    struct filchi_os_process process;
+    atomic_store(&filchi_os_faults.wipes, -1);
+    cr_assert_eq(filchi_os_process_init(&process), 0);
+    cr_assert_null(process.here);
+    cr_assert(filchi_os_process_here(&process));
+    cr_assert_not(here_in_child(&process));
+    filchi_os_process_fini(&process);
+}
+
+Test(os, without_memory_a_process_cannot_be_told)
+{
+    struct filchi_os_process process;
+    atomic_store(&filchi_os_faults.allocations, 1);
+    cr_assert_eq(filchi_os_process_init(&process), -ENOMEM);
+    atomic_store(&filchi_os_faults.allocations, 0);
 }
 
 /* ---- Memory ---- */

@@ -111,6 +111,25 @@ Test(slab, the_memory_stays_until_the_last_object_is_freed)
     filchi_slab_free(second, NULL); /* LeakSanitizer tells whether that was all */
 }
 
+static void count_release(void *releases)
+{
+    ++*(int *)releases;
+}
+
+Test(slab, the_user_of_a_home_is_known_by_its_objects_and_released_with_it)
+{
+    struct fixture *fixture = make();
+    int releases = 0;
+    filchi_slab_home_set_user(fixture->home, &releases, count_release);
+    void *object = filchi_slab_alloc(&fixture->slabs[1]);
+    cr_assert_eq(filchi_slab_user_of(object), &releases);
+    close_home(fixture);
+    cr_assert_eq(filchi_slab_user_of(object), &releases);
+    cr_assert_eq(releases, 0);
+    filchi_slab_free(object, NULL);
+    cr_assert_eq(releases, 1);
+}
+
 Test(slab, a_home_that_was_never_used_goes_at_once)
 {
     close_home(make());

@@ -182,6 +182,68 @@ Test(waitlist, who_makes_it_final_during_a_removal_leaves_the_list_to_the_remove
     cr_assert_neq(atomic_load(&list.word) & FILCHI_WORD_LIST, 0);
 }
 
+/* ---- Removing from lists with links back ---- */
+
+static bool remove_linked(struct filchi_waitlist *list, struct filchi_waiter *waiter)
+{
+    bool left_to_us = false;
+    bool removed = filchi_waitlist_remove_linked(list, waiter, &left_to_us);
+    must(!left_to_us);
+    return removed;
+}
+
+/* Random comings and goings against a plain array; in the end those who are left are served in order. */
+static void play_linked(uint64_t random)
+{
+    enum { N = 12 };
+    struct filchi_waitlist list;
+    struct filchi_waiter waiters[N];
+    int order[N], n = 0;
+    n_served = 0;
+    filchi_waitlist_init(&list, OPEN, 0);
+    for (int step = 0; step < 60; step++) {
+        random = random * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        int who = (int)((random >> 33) % N), at = 0;
+        while (at < n && order[at] != who)
+            at++;
+        if (at == n) {
+            waiters[who] = (struct filchi_waiter) { .serve = note, .owner = (void *)(intptr_t)who };
+            cr_assert(filchi_waitlist_add(&list, &waiters[who]));
+            order[n++] = who;
+            continue;
+        }
+        cr_assert(remove_linked(&list, &waiters[who]));
+        memset(&waiters[who], 0xEE, sizeof waiters[who]); /* nobody may look at it any more */
+        memmove(order + at, order + at + 1, (size_t)(--n - at) * sizeof *order);
+    }
+    cr_assert(finish(&list, OPEN));
+    cr_assert_eq(n_served, n);
+    cr_assert_arr_eq(served, order, (size_t)n * sizeof *order);
+}
+
+Test(waitlist, with_links_back_any_may_leave_in_any_order)
+{
+    for (uint64_t seed = 0; seed < 2000; seed++)
+        play_linked(seed);
+}
+
+Test(waitlist, with_links_back_the_oldest_of_many_leave_in_constant_time)
+{
+    enum { MANY = 200000 };
+    struct filchi_waitlist list;
+    struct filchi_waiter *waiters = aligned_alloc(_Alignof(struct filchi_waiter), MANY * sizeof *waiters);
+    memset(waiters, 0, MANY * sizeof *waiters);
+    filchi_waitlist_init(&list, OPEN, 0);
+    int64_t begun = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    for (int i = 0; i < MANY; i++)
+        cr_assert(filchi_waitlist_add(&list, &waiters[i]));
+    for (int i = 0; i < MANY; i++)
+        must(remove_linked(&list, &waiters[i]));
+    cr_assert_lt(clock_ns(CLOCK_THREAD_CPUTIME_ID) - begun, FILCH_SECONDS(2)); /* walking, it takes a minute */
+    cr_assert_eq(atomic_load(&list.word), OPEN);
+    free(waiters);
+}
+
 /* ---- Races ---- */
 
 #define WAITERS 4

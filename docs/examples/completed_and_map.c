@@ -43,57 +43,35 @@ static int nap_task(filch_task *self, void *arg)
     return rc == 0 ? filch_return(self, job->report) : rc;
 }
 
-/* Only an interrupt stops these tasks, and it is then the reason for whatever was noticed first. */
-static filch_error *error_of(filch_pool *pool, int rc)
+static int in_completion_order(filch_pool *pool, struct job *jobs)
 {
-    int reason = filch_stop_reason(filch_pool_stop(pool));
-    if (rc == 0 && reason == 0)
-        return NULL;
-    return filch_error_create(reason != 0 ? reason : rc, "cannot run the tasks");
-}
-
-static int print_as_completed(filch_future **futures)
-{
-    FILCH_AUTO(filch_completed_cleanup) filch_completed *completed = NULL;
+    FILCH_AUTO(filch_scope_cleanup) filch_scope *scope = NULL;
     filch_future *task;
     void *report;
-    int rc = filch_completed_begin(&completed, futures, (size_t)tasks, FILCH_FOREVER);
-    while (rc >= 0 && (rc = filch_completed_next(completed, &task)) > 0) {
-        rc = filch_future_result(task, 0, &report);
-        if (rc == 0)
-            puts(report);
-    }
-    return rc;
-}
-
-static filch_error *in_completion_order(filch_pool *pool, struct job *jobs)
-{
-    filch_future *futures[MOST_TASKS] = { NULL };
-    int rc = 0;
     puts("as_completed: in completion order");
+    int rc = filch_scope_open(&scope, pool, NULL);
     for (int i = 0; rc == 0 && i < tasks; i++)
-        rc = filch_submit(pool, nap_task, &jobs[i], &futures[i]);
-    if (rc == 0)
-        rc = print_as_completed(futures);
-    for (int i = 0; i < tasks; i++)
-        filch_future_unref(futures[i]);
-    return error_of(pool, rc);
+        rc = filch_scope_submit(scope, nap_task, &jobs[i], NULL);
+    while (rc == 0 && filch_scope_next(scope, FILCH_FOREVER, &task) > 0)
+        if (filch_future_result(task, 0, &report) == 0)
+            puts(report);
+    return rc == 0 ? filch_scope_join(scope, NULL) : rc;
 }
 
-static filch_error *in_input_order(filch_pool *pool, const struct job *jobs)
+static int in_input_order(filch_pool *pool, const struct job *jobs)
 {
-    char reports[MOST_TASKS][sizeof jobs->report];
     FILCH_AUTO(filch_mapping_cleanup) filch_mapping *mapping = NULL;
+    char reports[MOST_TASKS][sizeof jobs->report];
     void *report;
     puts("map: in input order");
     int rc = filch_mapping_begin(&mapping, pool, nap, NULL, jobs, sizeof *jobs, reports, sizeof *reports,
                                  (size_t)tasks, NULL);
     while (rc >= 0 && (rc = filch_mapping_next(mapping, &report)) > 0)
         puts(report);
-    return error_of(pool, rc);
+    return rc;
 }
 
-static filch_error *run(struct job *jobs)
+static int run(struct job *jobs)
 {
     FILCH_AUTO(filch_pool_cleanup) filch_pool *pool = NULL;
     FILCH_AUTO(filch_guard_cleanup) filch_guard *guard = NULL;
@@ -102,10 +80,11 @@ static filch_error *run(struct job *jobs)
     int rc = filch_pool_create(&pool, &options);
     if (rc == 0)
         rc = filch_guard_begin(&guard, filch_pool_stop(pool));
-    if (rc != 0)
-        return filch_error_create(rc, "cannot start");
-    filch_error *error = in_completion_order(pool, jobs);
-    return error ? error : in_input_order(pool, jobs);
+    if (rc == 0)
+        rc = in_completion_order(pool, jobs);
+    if (rc == 0)
+        rc = in_input_order(pool, jobs);
+    return program_ended(rc, NULL, guard);
 }
 
 int main(int argc, char **argv)
@@ -115,5 +94,5 @@ int main(int argc, char **argv)
     struct job jobs[MOST_TASKS] = { 0 };
     for (int i = 0; i < tasks; i++)
         jobs[i] = (struct job) { .id = i + 1, .duration = least + (int64_t)(drand48() * (double)(most - least)) };
-    return program_exit_code(run(jobs));
+    return run(jobs);
 }

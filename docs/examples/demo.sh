@@ -52,7 +52,7 @@ step 1 'One URL refuses the connection: all others stop, and the root cause is n
 # waits in the background for the first result to come through the pipe.
 {
     cat "$scratch/urls"
-    for task in 10 11 12; do # 6 slow GETs leave 2 of the 8 workers to the others
+    for task in 10 11 12; do
         echo "slow$task /delay/30000/task$task/0 /delay/30000/task$task/1"
     done
 } >"$scratch/slow"

@@ -36,6 +36,7 @@ struct demo_server {
     pthread_mutex_t lock;
     pthread_cond_t stopped; /* by CLOCK_MONOTONIC */
     bool stopping;          /* under lock */
+    unsigned *applied;      /* under lock: how often each rule was, of those that end */
 };
 
 /* ---- What a path asks for ---------------------------------------------------------------------------------- */
@@ -74,16 +75,29 @@ static bool skip(const char **cursor, const char *prefix)
     return true;
 }
 
-static void apply_rules(const struct demo_options *options, const char *path, struct plan *plan)
+/* Whether rule i, whose path is asked for, still holds. */
+static bool holds(struct demo_server *server, size_t i)
+{
+    unsigned times = server->options.rules[i].times;
+    if (times == 0)
+        return true;
+    pthread_mutex_lock(&server->lock);
+    bool holds = server->applied[i] < times;
+    server->applied[i] += holds;
+    pthread_mutex_unlock(&server->lock);
+    return holds;
+}
+
+static void apply_rules(struct demo_server *server, const char *path, struct plan *plan)
 {
     static const enum form forms[] = {
         [DEMO_STATUS] = STATUS_FORM,
         [DEMO_RESET] = RESET_FORM,
         [DEMO_REFUSE] = REFUSE_FORM,
     };
-    for (size_t i = 0; i < options->rule_count; i++) {
-        const struct demo_rule *rule = &options->rules[i];
-        if (strcmp(rule->path, path) != 0)
+    for (size_t i = 0; i < server->options.rule_count; i++) {
+        const struct demo_rule *rule = &server->options.rules[i];
+        if (strcmp(rule->path, path) != 0 || !holds(server, i))
             continue;
         if (rule->action == DEMO_DELAY) {
             plan->delay_ms += rule->value;
@@ -124,10 +138,10 @@ static enum form form_of(const char *path, unsigned *value)
     return FILE_FORM;
 }
 
-static struct plan make_plan(const struct demo_options *options, const char *path)
+static struct plan make_plan(struct demo_server *server, const char *path)
 {
     struct plan plan = { .form = FILE_FORM, .path = path };
-    apply_rules(options, path, &plan);
+    apply_rules(server, path, &plan);
     take_delays(&plan);
     if (plan.form == FILE_FORM)
         plan.form = form_of(plan.path, &plan.value);
@@ -220,7 +234,7 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *connection, cons
     struct demo_server *server = arg;
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
         return answer_status(connection, MHD_HTTP_METHOD_NOT_ALLOWED);
-    struct plan plan = make_plan(&server->options, path);
+    struct plan plan = make_plan(server, path);
     if (plan.delay_ms > 0 && !delay(server, plan.delay_ms))
         return MHD_NO;
     switch (plan.form) {
@@ -294,7 +308,8 @@ int demo_server_start(struct demo_server **out, const struct demo_options *optio
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&server->lock, NULL);
 
-    int error = demo_files_create(&server->files, options->root);
+    server->applied = calloc(options->rule_count + 1, sizeof *server->applied);
+    int error = server->applied ? demo_files_create(&server->files, options->root) : -ENOMEM;
     if (error == 0)
         error = bind_refusing(server);
     if (error == 0)
@@ -326,5 +341,6 @@ void demo_server_stop(struct demo_server *server)
     demo_files_destroy(server->files);
     pthread_cond_destroy(&server->stopped);
     pthread_mutex_destroy(&server->lock);
+    free(server->applied);
     free(server);
 }

@@ -34,6 +34,7 @@ struct demo_rule {
     const char *path;
     enum demo_action action;
     unsigned value;
+    unsigned times; /* for the first so many requests; 0: for all */
 };
 
 struct demo_options {

@@ -2,8 +2,9 @@
 /*
  * Fast fail: main tasks and their sub tasks are all asynchronous, on one pool; the first failure ends everything.
  *
- * A task that fails records its error and only then requests the stop with it. What the stop ends is STOPPED, not
- * FAILED, so the one failure that the caller finds is the root cause, whatever was going on meanwhile.
+ * The main tasks are in a scope, and each has its sub tasks in a scope of its own, inside that one. The first task of
+ * a scope that fails is recorded, then the others are stopped. What a stop ends is STOPPED, not FAILED, so the error
+ * that the caller finds leads to the root cause, whatever was going on meanwhile.
  */
 #include "http_get.h"
 #include "program.h"
@@ -13,26 +14,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_TASKS = 1000, MOST_SUBS = 100 };
-
 static const char *base_url = "https://example.com";
 static int tasks = 10, subs = 3, workers = 3;
 static int64_t timeout = FILCH_SECONDS(3);
 
 static const struct flag flags[] = {
     { .name = "base-url", .help = "GET {base}/task{id}/{i}", .text = &base_url },
-    { .name = "tasks", .help = "main tasks", .count = &tasks, .most = MOST_TASKS },
-    { .name = "subs", .help = "sub tasks of each main task", .count = &subs, .least = 1, .most = MOST_SUBS },
+    { .name = "tasks", .help = "main tasks", .count = &tasks, .most = 1000 },
+    { .name = "subs", .help = "sub tasks of each main task", .count = &subs, .least = 1, .most = 100 },
     { .name = "workers", .help = "tasks that run at once", .count = &workers, .least = 1, .most = 1024 },
     { .name = "timeout", .help = "of each GET, in all", .duration = &timeout },
     { 0 },
 };
-
-/* For a task that has just attached its error: the first of all stops the others; later ones give way to it. */
-static int fail_fast(filch_task *self, int code)
-{
-    return filch_stop_request_error(filch_task_stop(self), filch_task_error(self)) ? code : -ECANCELED;
-}
 
 /* ---- Sub tasks --------------------------------------------------------------------------------------------- */
 
@@ -40,13 +33,11 @@ static int get(filch_task *self, void *url)
 {
     struct http_reply reply;
     int rc = http_get(self, url, timeout, &reply);
-    if (rc == -ECANCELED)
-        return rc;
-    return rc == 0 ? filch_return(self, (void *)reply.status) : fail_fast(self, rc);
+    return rc == 0 ? filch_return(self, (void *)reply.status) : rc;
 }
 
 /* The task owns its url; its name is the path in there, such as task3/1. */
-static int submit_get(filch_task *self, int id, int i, filch_future **out)
+static int submit_get(filch_scope *scope, int id, int i)
 {
     filch_task_options options = FILCH_TASK_OPTIONS;
     char *url;
@@ -54,7 +45,7 @@ static int submit_get(filch_task *self, int id, int i, filch_future **out)
         return -ENOMEM;
     options.name = url + strlen(base_url) + 1;
     options.arg_dtor = free;
-    int rc = filch_submit_with(filch_task_pool(self), get, url, &options, out);
+    int rc = filch_scope_submit_with(scope, get, url, &options, NULL);
     if (rc != 0)
         free(url);
     return rc;
@@ -62,50 +53,35 @@ static int submit_get(filch_task *self, int id, int i, filch_future **out)
 
 /* ---- Main tasks -------------------------------------------------------------------------------------------- */
 
-/* Takes the statuses as the GETs complete. */
-static int collect(filch_future **gets, long *statuses)
+/* Runs the sub tasks of main task `id`, on the pool that it runs on itself, and takes statuses as they come. */
+static int get_all(filch_scope *scope, int id, long *statuses, filch_error **error)
 {
-    FILCH_AUTO(filch_completed_cleanup) filch_completed *completed = NULL;
     filch_future *next;
-    void *status = NULL;
-    int rc = filch_completed_begin(&completed, gets, (size_t)subs, FILCH_FOREVER);
-    while (rc >= 0 && (rc = filch_completed_next(completed, &next)) > 0) {
-        rc = filch_future_result(next, 0, &status);
-        *statuses++ = (long)status;
-    }
-    return rc;
-}
-
-/* Waits for every sub task, so that none outlives its main task, and fails from the one that failed, if any. */
-static int join(filch_task *self, int id, filch_future **gets, int rc)
-{
-    if (rc != 0 && rc != -ECANCELED)
-        rc = fail_fast(self, filch_fail(self, rc, "task %d failed", id));
-    filch_join(gets, (size_t)subs);
+    void *status;
     for (int i = 0; i < subs; i++) {
-        if (gets[i] && filch_future_state(gets[i]) == FILCH_FAILED)
-            rc = filch_fail_from(self, filch_future_error(gets[i]), 0, "task %d failed", id);
-        filch_future_unref(gets[i]);
+        int rc = submit_get(scope, id, i);
+        if (rc != 0)
+            return rc;
     }
-    return rc;
+    while (filch_scope_next(scope, FILCH_FOREVER, &next) > 0)
+        if (filch_future_result(next, 0, &status) == 0)
+            *statuses++ = (long)status;
+    return filch_scope_join(scope, error);
 }
 
-/* The sub tasks go to the pool that this task runs on: waiting for them never blocks it. */
 static int process(filch_task *self, void *arg)
 {
+    FILCH_AUTO(filch_error_cleanup) filch_error *error = NULL;
+    FILCH_AUTO(filch_scope_cleanup) filch_scope *scope = NULL;
     int id = (int)(intptr_t)arg;
-    filch_future *gets[MOST_SUBS] = { NULL };
     long *statuses = calloc((size_t)subs, sizeof *statuses);
-    int rc = statuses ? 0 : -ENOMEM;
-    for (int i = 0; rc == 0 && i < subs; i++)
-        rc = submit_get(self, id, i, &gets[i]);
+    int rc = statuses ? filch_scope_open(&scope, filch_task_pool(self), NULL) : -ENOMEM;
     if (rc == 0)
-        rc = collect(gets, statuses);
-    rc = join(self, id, gets, rc);
+        rc = get_all(scope, id, statuses, &error);
     if (rc == 0)
         return filch_return_owned(self, statuses, free);
     free(statuses);
-    return rc;
+    return rc == -ECANCELED ? rc : filch_fail_from(self, error, rc, "task %d failed", id);
 }
 
 /* ---- The caller -------------------------------------------------------------------------------------------- */
@@ -113,58 +89,40 @@ static int process(filch_task *self, void *arg)
 static void print_result(filch_future *task)
 {
     void *statuses;
-    filch_future_result(task, 0, &statuses);
+    if (filch_future_result(task, 0, &statuses) != 0)
+        return;
     printf("task %d ok:", (int)(intptr_t)filch_future_arg(task));
     for (int i = 0; i < subs; i++)
         printf(" %ld", ((long *)statuses)[i]);
     putchar('\n');
 }
 
-/* Main tasks in completion order, up to the one that failed. Those that merely saw the stop say nothing. */
-static filch_error *watch(filch_pool *pool, filch_future **futures)
+/* Main tasks in completion order. However this ends, the scope stops first and then waits for what still runs. */
+static int process_all(filch_pool *pool, filch_error **error)
 {
-    FILCH_AUTO(filch_completed_cleanup) filch_completed *completed = NULL;
+    FILCH_AUTO(filch_scope_cleanup) filch_scope *scope = NULL;
     filch_future *task;
-    int rc = filch_completed_begin(&completed, futures, (size_t)tasks, FILCH_FOREVER);
-    while (rc >= 0 && (rc = filch_completed_next(completed, &task)) > 0) {
-        if (filch_future_state(task) == FILCH_FAILED)
-            return filch_error_ref(filch_future_error(task));
-        if (filch_future_state(task) == FILCH_DONE)
-            print_result(task);
-    }
-    if (rc == 0)
-        rc = filch_stop_reason(filch_pool_stop(pool)); /* an interrupt stops every task, and then none is missing */
-    return rc == 0 ? NULL : filch_error_create(rc, "cannot wait for the tasks");
-}
-
-static filch_error *submit_all(filch_pool *pool)
-{
-    filch_future *futures[MOST_TASKS] = { NULL };
-    int rc = 0;
+    int rc = filch_scope_open(&scope, pool, NULL);
     for (int id = 0; rc == 0 && id < tasks; id++)
-        rc = filch_submit(pool, process, (void *)(intptr_t)id, &futures[id]);
-    filch_error *error = rc == 0 ? watch(pool, futures) : filch_error_create(rc, "cannot submit the tasks");
-    for (int id = 0; id < tasks; id++)
-        filch_future_unref(futures[id]);
-    return error;
+        rc = filch_scope_submit(scope, process, (void *)(intptr_t)id, NULL);
+    while (rc == 0 && filch_scope_next(scope, FILCH_FOREVER, &task) > 0)
+        print_result(task);
+    return rc == 0 ? filch_scope_join(scope, error) : rc;
 }
 
-static filch_error *run(void)
+static int run(void)
 {
     FILCH_AUTO(filch_pool_cleanup) filch_pool *pool = NULL;
     FILCH_AUTO(filch_guard_cleanup) filch_guard *guard = NULL;
+    FILCH_AUTO(filch_error_cleanup) filch_error *error = NULL;
     filch_pool_options options = FILCH_POOL_OPTIONS;
     options.workers = (unsigned)workers;
     int rc = filch_pool_create(&pool, &options);
     if (rc == 0)
         rc = filch_guard_begin(&guard, filch_pool_stop(pool));
-    if (rc != 0)
-        return filch_error_create(rc, "cannot start");
-    filch_error *error = submit_all(pool);
-    /* Whatever happened: stop first, then wait for what still runs. */
-    filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT | FILCH_SHUTDOWN_CANCEL_PENDING | FILCH_SHUTDOWN_STOP_RUNNING,
-                        FILCH_FOREVER, NULL);
-    return error;
+    if (rc == 0)
+        rc = process_all(pool, &error);
+    return program_ended(rc, error, guard);
 }
 
 int main(int argc, char **argv)
@@ -172,7 +130,7 @@ int main(int argc, char **argv)
     program_flags(argc, argv, "Runs main and sub tasks, all asynchronous; the first failure ends everything.",
                   flags);
     int rc = http_init();
-    int code = program_exit_code(rc == 0 ? run() : filch_error_create(rc, "cannot start libcurl"));
+    int code = rc == 0 ? run() : program_ended(rc, NULL, NULL);
     http_fini();
     puts("executor closed");
     return code;

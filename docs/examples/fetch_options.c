@@ -3,14 +3,13 @@
 #include "fetch_options.h"
 
 #include "fetch_input.h"
+#include "http_get.h"
 
 #include <argp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <filch/filch.h>
 
 #define EXIT_USAGE 2
 #define MOST_SECONDS 1e6
@@ -21,8 +20,11 @@ static const char description[] =
     "Fetches URLs: main tasks, each with a GET for every one of its URLs, on one work-stealing pool."
     "\vEach line of FILE (- is standard input) is a main task's name and its URLs; # begins a comment. A URL that "
     "begins with / is a path on the demo server or under --base-url. Any HTTP status is a result; a refused or "
-    "lost "
-    "connection or a timeout is an error, and the first error stops everything unless --keep-going is given.\n"
+    "lost connection or a timeout is an error, which --retries tries again, and the first that stays stops "
+    "everything unless --keep-going is given.\n"
+    "\n"
+    "--workers bounds the tasks that run at once. A GET that waits for its server does not count, so their number "
+    "is bounded by --connections alone.\n"
     "\n"
     "The demo server knows /FILE, /taskN/M (a small file), /status/CODE, /delay/MS/PATH, /reset/PATH and "
     "/refuse/PATH (a redirect to a port that refuses connections).\n"
@@ -34,10 +36,12 @@ enum key { KEY_BASE_URL = 256, KEY_PROGRESS, KEY_NO_PROGRESS, KEY_SERVE, KEY_POR
 
 static const struct argp_option argp_options[] = {
     { NULL, 0, NULL, 0, "Fetching:", 1 },
-    { "workers", 'w', "N", 0, "GETs at once, 1 to 1024 (default 8)", 0 },
-    { "timeout", 't', "SECONDS", 0, "time for one GET in all (default 3)", 0 },
+    { "workers", 'w', "N", 0, "tasks that run at once, 1 to 1024 (default 8)", 0 },
+    { "connections", 'c', "N", 0, "GETs at once, at most, 1 to 4096 (default 64)", 0 },
+    { "timeout", 't', "SECONDS", 0, "time for each try of a GET (default 3)", 0 },
     { "retries", 'r', "N", 0, "try each GET at most N times (default 1: no second try)", 0 },
-    { "interval", 'i', "SECONDS", 0, "time between two tries (default 1)", 0 },
+    { "interval", 'i', "SECONDS", 0, "time between the first two tries (default 1)", 0 },
+    { "backoff", 'b', "FACTOR", 0, "each further interval is so many times the one before (default 1)", 0 },
     { "keep-going", 'k', NULL, 0, "carry on after a failure, and report them all", 0 },
     { "ordered", 'o', NULL, 0, "results in input order (default: as they complete)", 0 },
     { "base-url", KEY_BASE_URL, "URL", 0, "server that paths in FILE are on", 0 },
@@ -51,7 +55,8 @@ static const struct argp_option argp_options[] = {
     { "port", KEY_PORT, "PORT", 0, "serve at this port (default: the system chooses)", 0 },
     { "root", KEY_ROOT, "DIR", 0, "serve the files under DIR (default docs)", 0 },
     { "demo-delay", KEY_DELAY, "PATH=MS", 0, "answer PATH after MS milliseconds; may be repeated", 0 },
-    { "demo-fail", KEY_FAIL, "PATH=HOW", 0, "for PATH: a status such as 500, reset or refuse; may be repeated", 0 },
+    { "demo-fail", KEY_FAIL, "PATH=HOW[:N]", 0,
+      "for the first N requests for PATH, or for all: a status such as 500, reset or refuse; may be repeated", 0 },
     { NULL, 0, NULL, 0, "Help:", -1 },
     { 0 },
 };
@@ -85,8 +90,17 @@ static int64_t parse_seconds(struct argp_state *state, const char *what, const c
     return (int64_t)(seconds * 1e9);
 }
 
+static double parse_factor(struct argp_state *state, const char *what, const char *text)
+{
+    char *end;
+    double factor = strtod(text, &end);
+    if (end == text || *end != '\0' || !(factor >= 1 && factor <= 1000)) /* so is NaN caught */
+        argp_error(state, "%s: '%s' is not a factor from 1 to 1000", what, text);
+    return factor;
+}
+
 /* Splits PATH=VALUE into a new rule, whose path it is, and the value, which it returns. */
-static const char *parse_rule(struct argp_state *state, char *text, struct demo_rule **out)
+static char *parse_rule(struct argp_state *state, char *text, struct demo_rule **out)
 {
     struct parsing *parsing = state->input;
     char *equals = strrchr(text, '=');
@@ -113,7 +127,12 @@ static void parse_delay(struct argp_state *state, char *text)
 static void parse_failure(struct argp_state *state, char *text)
 {
     struct demo_rule *rule;
-    const char *how = parse_rule(state, text, &rule);
+    char *how = parse_rule(state, text, &rule);
+    char *times = strchr(how, ':');
+    if (times) {
+        *times++ = '\0';
+        rule->times = parse_number(state, "--demo-fail", times, 1, 1000000);
+    }
     if (strcmp(how, "reset") == 0) {
         rule->action = DEMO_RESET;
     } else if (strcmp(how, "refuse") == 0) {
@@ -195,6 +214,25 @@ static error_t parse_output_option(int key, char *arg, struct argp_state *state)
     }
 }
 
+static error_t parse_retry_option(int key, char *arg, struct argp_state *state)
+{
+    struct parsing *parsing = state->input;
+    filch_retry_options *retry = &parsing->options->retry;
+    switch (key) {
+    case 'r':
+        retry->max_attempts = parse_number(state, "--retries", arg, 1, 1000000);
+        return 0;
+    case 'i':
+        retry->interval_ns = parse_seconds(state, "--interval", arg, false);
+        return 0;
+    case 'b':
+        retry->backoff = parse_factor(state, "--backoff", arg);
+        return 0;
+    default:
+        return parse_output_option(key, arg, state);
+    }
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
     struct parsing *parsing = state->input;
@@ -203,17 +241,14 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case 'w':
         options->workers = parse_number(state, "--workers", arg, 1, 1024);
         return 0;
+    case 'c':
+        options->connections = parse_number(state, "--connections", arg, 1, 4096);
+        return 0;
     case 't':
         options->timeout_ns = parse_seconds(state, "--timeout", arg, true);
         return 0;
-    case 'r':
-        options->tries = parse_number(state, "--retries", arg, 1, 1000000);
-        return 0;
-    case 'i':
-        options->interval_ns = parse_seconds(state, "--interval", arg, false);
-        return 0;
     case 'k':
-        options->keep_going = true;
+        options->policy = FILCH_COLLECT;
         return 0;
     case 'o':
         options->ordered = true;
@@ -230,7 +265,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         finish(state);
         return 0;
     default:
-        return parse_output_option(key, arg, state);
+        return parse_retry_option(key, arg, state);
     }
 }
 
@@ -240,11 +275,14 @@ void fetch_options_parse(struct fetch_options *out, int argc, char **argv)
                                         NULL,         NULL };
     *out = (struct fetch_options) {
         .workers = 8,
-        .tries = 1,
+        .connections = 64,
+        .retry = FILCH_RETRY_OPTIONS,
         .timeout_ns = FILCH_SECONDS(3),
-        .interval_ns = FILCH_SECONDS(1),
+        .policy = FILCH_FAIL_FAST,
         .demo = { .root = "docs" },
     };
+    out->retry.max_attempts = 1;
+    out->retry.should_retry = http_may_recover;
     struct parsing parsing = { .options = out };
     argp_err_exit_status = EXIT_USAGE;
     error_t error = argp_parse(&parser, argc, argv, 0, NULL, &parsing);

@@ -6,15 +6,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <filch/filch.h>
+
 #include "demo_server.h"
 
 struct fetch_options {
     const char *file; /* "-": standard input; NULL: only serve */
     unsigned workers;
-    unsigned tries; /* of each GET, at most; at least 1 */
-    int64_t timeout_ns;
-    int64_t interval_ns; /* between two tries */
-    bool keep_going;
+    unsigned connections;      /* GETs at once, at most; at least 1 */
+    filch_retry_options retry; /* of each GET */
+    int64_t timeout_ns;        /* of each try */
+    filch_scope_policy policy; /* what the first failure does */
     bool ordered;
     bool json;
     bool progress;

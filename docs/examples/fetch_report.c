@@ -66,19 +66,6 @@ static void print_result(const struct fetch_result *result)
     putchar('\n');
 }
 
-/* The chain of the main task, which leads to its first failure, and then its other failures. */
-static void print_failures(const struct fetch_result *result)
-{
-    filch_error_print(result->error, stderr);
-    for (size_t i = 0; i < result->input->url_count; i++) {
-        const filch_error *error = result->gets[i].error;
-        if (!error || error == filch_error_cause(result->error))
-            continue;
-        fputs("  and: ", stderr);
-        filch_error_print(error, stderr);
-    }
-}
-
 static void print_summary(const struct fetch_summary *summary)
 {
     struct totals totals = add_up(summary);
@@ -194,7 +181,7 @@ void fetch_report_result(struct fetch_report *report, struct fetch_result *resul
         print_result(result);
     flush(report);
     if (failed && !report->json)
-        print_failures(result);
+        filch_error_print(result->error, stderr);
     fetch_progress_show(report->progress);
 }
 

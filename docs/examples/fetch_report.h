@@ -14,17 +14,17 @@
 
 struct fetch_run; /* what all tasks share; not looked into here */
 
-/* One GET. Its own task writes `reply` and `tries`, the main task that collects it `state` and `error`. */
+/* One GET. Its own task writes `reply`, and once that is over the main task the rest. */
 struct fetch_get {
     struct fetch_run *run;
     const char *url;
     struct http_reply reply; /* if DONE */
-    unsigned tries;          /* if DONE or FAILED */
     filch_state state;
+    unsigned tries;
     filch_error *error; /* if FAILED */
 };
 
-/* One main task, which writes `state` and `error` itself: look at them when it is final. */
+/* One main task. Once it is over the caller writes `state`, which is 0 until then, and `error`. */
 struct fetch_result {
     struct fetch_run *run;
     const struct fetch_main *input;

@@ -16,15 +16,9 @@ struct fetch_run {
 };
 
 /*
- * The main task, for filch_submit() with a struct fetch_result as its argument. Its error leads to that of the GET
- * which failed first; unless told to keep going, that GET has requested the pool's stop by then.
+ * The main task, with a struct fetch_result as its argument. Its error leads to that of the GET which failed first;
+ * others that failed are suppressed errors.
  */
 int fetch_main_task(filch_task *self, void *result);
-
-/*
- * The same for filch_mapping_begin(), with a struct fetch_result as output and the struct fetch_run as argument.
- * When told to keep going it always returns 0, as a failure would end the mapping; the result tells.
- */
-int fetch_main_map(filch_task *self, const void *in, void *result, void *run);
 
 #endif

@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <filch/filch.h>
 
@@ -35,15 +34,15 @@ struct fetcher {
     struct fetch_get *gets;       /* of all results */
     struct fetch_report report;
     filch_pool *pool;
-    double collected; /* when collecting ended, by now() */
-    double cleaned;   /* when no task was left */
+    struct fetch_result *next; /* in input order, the first that is not reported yet */
+    double started;            /* by now() */
+    double collected;          /* when collecting ended */
+    double cleaned;            /* when no task was left */
 };
 
 static double now(void)
 {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+    return (double)filch_now() / 1e9;
 }
 
 static int complain(const char *about, int error)
@@ -52,58 +51,61 @@ static int complain(const char *about, int error)
     return error;
 }
 
-/* ---- Collecting main tasks --------------------------------------------------------------------------------- */
+/* ---- Main tasks -------------------------------------------------------------------------------------------- */
 
-static int submit_mains(struct fetcher *fetcher, filch_future **futures)
+static int submit_mains(struct fetcher *fetcher, filch_scope *scope)
 {
     int error = 0;
     for (size_t i = 0; error == 0 && i < fetcher->input.count; i++) {
         filch_task_options options = FILCH_TASK_OPTIONS;
         options.name = fetcher->input.mains[i].name;
-        error = filch_submit_with(fetcher->pool, fetch_main_task, &fetcher->results[i], &options, &futures[i]);
+        error = filch_scope_submit_with(scope, fetch_main_task, &fetcher->results[i], &options, NULL);
     }
     return error;
 }
 
-/* Reports main tasks as they complete. 0, -EINTR, or why it could not go on. */
-static int collect_completed(struct fetcher *fetcher)
+/* Reports a main task that is over; if they are to come in input order, after those before it. */
+static void tell(struct fetcher *fetcher, struct fetch_result *result)
 {
-    size_t count = fetcher->input.count;
-    filch_completed *completed = NULL;
-    filch_future **futures = calloc(count, sizeof *futures);
-    int error = futures ? submit_mains(fetcher, futures) : -ENOMEM;
-    if (error == 0)
-        error = filch_completed_begin(&completed, futures, count, FILCH_FOREVER);
+    if (!fetcher->options->ordered) {
+        fetch_report_result(&fetcher->report, result);
+        return;
+    }
+    struct fetch_result *end = fetcher->results + fetcher->input.count;
+    for (; fetcher->next < end && fetcher->next->state != FILCH_PENDING; fetcher->next++)
+        fetch_report_result(&fetcher->report, fetcher->next);
+}
+
+/* Takes main tasks as they complete, until there are no more or an interrupt ends it. */
+static void collect(struct fetcher *fetcher, filch_scope *scope)
+{
     filch_future *future;
-    while (error == 0 && (error = filch_completed_next(completed, &future)) > 0) {
-        fetch_report_result(&fetcher->report, filch_future_arg(future));
-        error = 0;
+    while (filch_scope_next(scope, FILCH_FOREVER, &future) > 0) {
+        struct fetch_result *result = filch_future_arg(future);
+        result->state = filch_future_state(future);
+        if (result->state == FILCH_FAILED)
+            result->error = filch_error_ref(filch_future_error(future));
+        tell(fetcher, result);
     }
-    fetcher->collected = now();
-    filch_completed_end(completed);
-    for (size_t i = 0; futures && i < count; i++)
-        filch_future_unref(futures[i]);
-    free(futures);
-    return error;
 }
 
-/* Reports main tasks in input order. 0, -EINTR, or why it could not go on. */
-static int collect_ordered(struct fetcher *fetcher)
+/* Runs all main tasks. 0, or why it could not go on; *out_first is the first error of all, or NULL. */
+static int run_mains(struct fetcher *fetcher, filch_error **out_first)
 {
-    filch_map_options options = FILCH_MAP_OPTIONS;
-    options.chunk = 1;
-    filch_mapping *mapping;
-    int error = filch_mapping_begin(&mapping, fetcher->pool, fetch_main_map, &fetcher->run, NULL, 0,
-                                    fetcher->results, sizeof *fetcher->results, fetcher->input.count, &options);
+    FILCH_AUTO(filch_scope_cleanup) filch_scope *scope = NULL;
+    filch_scope_options options = FILCH_SCOPE_OPTIONS;
+    options.policy = fetcher->options->policy;
+    int error = filch_scope_open(&scope, fetcher->pool, &options);
     if (error != 0)
         return error;
-    void *item;
-    while ((error = filch_mapping_next(mapping, &item)) > 0)
-        fetch_report_result(&fetcher->report, item);
+    error = submit_mains(fetcher, scope);
+    if (error != 0)
+        filch_stop_request(filch_scope_stop(scope), error);
+    collect(fetcher, scope);
     fetcher->collected = now();
-    if (filch_mapping_error(mapping)) /* a main task's own, which its result tells */
-        error = 0;
-    filch_mapping_end(mapping);
+    filch_scope_join(scope, out_first);
+    fetcher->cleaned = now();
+    collect(fetcher, scope);
     return error;
 }
 
@@ -116,6 +118,7 @@ static int make_results(struct fetcher *fetcher)
     fetcher->gets = calloc(input->url_count, sizeof *fetcher->gets);
     if (!fetcher->results || !fetcher->gets)
         return -ENOMEM;
+    fetcher->next = fetcher->results;
     struct fetch_get *next = fetcher->gets;
     for (size_t i = 0; i < input->count; i++) {
         const struct fetch_main *owner = &input->mains[i];
@@ -136,23 +139,11 @@ static void free_results(struct fetcher *fetcher)
     free(fetcher->gets);
 }
 
-/* What has not started never will, what runs sees the stop; returns when no task is left. */
-static void end_tasks(struct fetcher *fetcher)
+/* Tells what collecting has not told: how it ended, and the sums. Returns the exit status. */
+static int report(struct fetcher *fetcher, int error, const filch_error *first, bool interrupted)
 {
-    unsigned flags = FILCH_SHUTDOWN_WAIT | FILCH_SHUTDOWN_CANCEL_PENDING | FILCH_SHUTDOWN_STOP_RUNNING;
-    filch_pool_shutdown(fetcher->pool, flags, FILCH_FOREVER, NULL);
-    fetcher->cleaned = now();
-}
-
-/* Tells what collecting has not told: all the rest that finished, and the sums. Returns the exit status. */
-static int report(struct fetcher *fetcher, int error, double seconds, bool interrupted)
-{
-    const filch_error *stopped_by = filch_stop_error(filch_pool_stop(fetcher->pool));
-    bool failed = error != 0 || stopped_by;
-    for (size_t i = 0; i < fetcher->input.count; i++) {
-        fetch_report_result(&fetcher->report, &fetcher->results[i]);
-        failed = failed || fetcher->results[i].state == FILCH_FAILED;
-    }
+    bool failed = error != 0 || first;
+    bool stopped = first && filch_error_code(first) != -ECANCELED && fetcher->options->policy == FILCH_FAIL_FAST;
     if (interrupted)
         fprintf(stderr, "filch_fetch: interrupted by user, cleaned up in %.1f ms\n",
                 (fetcher->cleaned - fetcher->collected) * 1e3);
@@ -161,9 +152,9 @@ static int report(struct fetcher *fetcher, int error, double seconds, bool inter
     struct fetch_summary summary = {
         .results = fetcher->results,
         .count = fetcher->input.count,
-        .seconds = seconds,
+        .seconds = fetcher->cleaned - fetcher->started,
         .interrupted = interrupted,
-        .root = filch_error_root(stopped_by),
+        .root = stopped ? filch_error_root(first) : NULL,
     };
     fetch_report_summary(&fetcher->report, &summary);
     error = fetch_report_end(&fetcher->report);
@@ -190,37 +181,38 @@ static void end_progress(struct fetcher *fetcher)
     fetcher->run.progress = fetcher->report.progress = NULL;
 }
 
-/* Runs all main tasks under an interrupt guard. Returns the exit status. */
-static int run_mains(struct fetcher *fetcher)
+/* Runs and reports it all under an interrupt guard. Returns the exit status. */
+static int run_guarded(struct fetcher *fetcher)
 {
-    filch_guard *guard;
+    FILCH_AUTO(filch_guard_cleanup) filch_guard *guard = NULL;
+    FILCH_AUTO(filch_error_cleanup) filch_error *first = NULL;
     int error = filch_guard_begin(&guard, filch_pool_stop(fetcher->pool));
     if (error != 0) {
         complain("interrupt guard", error);
         return EXIT_FAILURE;
     }
     begin_progress(fetcher);
-    double start = now();
-    error = fetcher->options->ordered ? collect_ordered(fetcher) : collect_completed(fetcher);
-    end_tasks(fetcher);
-    double seconds = now() - start;
+    fetcher->started = fetcher->collected = fetcher->cleaned = now();
+    error = run_mains(fetcher, &first);
     end_progress(fetcher);
-    int status = report(fetcher, error, seconds, filch_guard_interrupted(guard));
-    filch_guard_end(guard);
-    return status;
+    return report(fetcher, error, first, filch_guard_interrupted(guard));
 }
 
+/* A GET that waits for its server gives its worker away, but keeps its thread: so the threads bound the GETs. */
 static int run_input(struct fetcher *fetcher)
 {
+    unsigned workers = fetcher->options->workers, threads = fetcher->options->connections;
     filch_pool_options options = FILCH_POOL_OPTIONS;
     options.name = "fetch";
-    options.workers = fetcher->options->workers;
+    options.workers = workers < threads ? workers : threads;
+    options.spare_threads = threads - options.workers;
+    options.no_spare_threads = options.spare_threads == 0;
     int status = EXIT_FAILURE;
     int error = make_results(fetcher);
     if (error == 0)
         error = filch_pool_create(&fetcher->pool, &options);
     if (error == 0)
-        status = run_mains(fetcher);
+        status = run_guarded(fetcher);
     else
         complain("pool", error);
     filch_pool_destroy(fetcher->pool);

@@ -49,7 +49,7 @@ static void log_finish(filch_future *task, void *unused)
     log_event(LOG_INFO, "finish", "task", filch_future_name(task), "state", state, NULL);
 }
 
-static int submit(filch_pool *pool, int number, filch_future **out)
+static int submit(filch_scope *scope, int number)
 {
     bool allowed = number < FIRST_FAILURE || number >= FIRST_FAILURE + failures;
     int steps = allowed ? (int)((1 + 2 * drand48()) * 10) : 0;
@@ -57,78 +57,76 @@ static int submit(filch_pool *pool, int number, filch_future **out)
     snprintf(name, sizeof name, "task_%d", number);
     filch_task_options options = FILCH_TASK_OPTIONS;
     options.name = name;
-    int rc = filch_submit_with(pool, deal, (void *)(intptr_t)steps, &options, out);
-    return rc == 0 ? filch_future_on_done(*out, log_finish, NULL) : rc;
+    FILCH_AUTO(filch_future_cleanup) filch_future *future = NULL;
+    int rc = filch_scope_submit_with(scope, deal, (void *)(intptr_t)steps, &options, &future);
+    return rc == 0 ? filch_future_on_done(future, log_finish, NULL) : rc;
 }
 
 /* The same kind of error as the task's, which is its cause. */
-static filch_error *raise_again(filch_future *task)
+static int raise_again(filch_future *task, filch_error **error)
 {
     const char *name = filch_future_name(task);
-    const filch_error *error = filch_future_error(task);
-    log_event(LOG_WARNING, "failure", "task", name, "error", filch_error_message(error), NULL);
-    return filch_error_create_from(error, filch_error_code(error), "%s failed", name);
+    const filch_error *cause = filch_future_error(task);
+    log_event(LOG_WARNING, "failure", "task", name, "error", filch_error_message(cause), NULL);
+    *error = filch_error_create_from(cause, 0, "%s failed", name);
+    return filch_error_code(cause);
 }
 
-/* Lists what is done in `results`, in completion order, up to the first failure. */
-static filch_error *collect(filch_pool *pool, filch_future **futures, char *results)
+/* Lists what is done, in completion order, up to the first failure. */
+static int collect(filch_scope *scope, filch_error **error)
 {
-    FILCH_AUTO(filch_completed_cleanup) filch_completed *completed = NULL;
+    char results[MOST_TASKS * sizeof "task_1019"] = "", *end = results;
     filch_future *task;
-    const char *separator = "";
-    int rc = filch_completed_begin(&completed, futures, (size_t)tasks, FILCH_FOREVER);
-    while (rc >= 0 && (rc = filch_completed_next(completed, &task)) > 0) {
+    int rc;
+    while ((rc = filch_scope_next(scope, FILCH_FOREVER, &task)) > 0) {
         if (filch_future_state(task) == FILCH_FAILED)
-            return raise_again(task);
-        if (filch_future_state(task) == FILCH_DONE) {
-            results += sprintf(results, "%s%s", separator, filch_future_name(task));
-            separator = " ";
-        }
+            return raise_again(task, error);
+        if (filch_future_state(task) == FILCH_DONE)
+            end += sprintf(end, end > results ? " %s" : "%s", filch_future_name(task));
     }
     if (rc == 0)
-        rc = filch_stop_reason(filch_pool_stop(pool)); /* an interrupt stops every task, and then none is missing */
-    return rc == 0 ? NULL : filch_error_create(rc, "cannot wait for the tasks");
-}
-
-static filch_error *submit_all(filch_pool *pool)
-{
-    filch_future *futures[MOST_TASKS] = { NULL };
-    char results[MOST_TASKS * sizeof "task_1019"] = "";
-    int rc = 0;
-    for (int i = 0; rc == 0 && i < tasks; i++)
-        rc = submit(pool, FIRST_TASK + i, &futures[i]);
-    filch_error *error =
-        rc == 0 ? collect(pool, futures, results) : filch_error_create(rc, "cannot submit the tasks");
-    if (!error)
+        rc = filch_scope_join(scope, error);
+    if (rc == 0)
         log_event(LOG_INFO, "results", "tasks", results, NULL);
-    for (int i = 0; i < tasks; i++)
-        filch_future_unref(futures[i]);
-    return error;
+    return rc;
 }
 
-static filch_error *run(void)
+static int run_tasks(filch_pool *pool, filch_error **error)
+{
+    FILCH_AUTO(filch_scope_cleanup) filch_scope *scope = NULL;
+    filch_scope_options options = FILCH_SCOPE_OPTIONS;
+    options.policy = FILCH_COLLECT; /* a failure is to cancel what is pending, not only to stop it */
+    int rc = filch_scope_open(&scope, pool, &options);
+    for (int i = 0; rc == 0 && i < tasks; i++)
+        rc = submit(scope, FIRST_TASK + i);
+    if (rc == 0)
+        rc = collect(scope, error);
+    /* Whatever happened: cancels what is pending, tells what runs to stop, and waits for that. */
+    filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT | FILCH_SHUTDOWN_CANCEL_PENDING | FILCH_SHUTDOWN_STOP_RUNNING,
+                        FILCH_FOREVER, NULL);
+    return rc;
+}
+
+static int run(void)
 {
     FILCH_AUTO(filch_pool_cleanup) filch_pool *pool = NULL;
     FILCH_AUTO(filch_guard_cleanup) filch_guard *guard = NULL;
+    FILCH_AUTO(filch_error_cleanup) filch_error *error = NULL;
     filch_pool_options options = FILCH_POOL_OPTIONS;
     options.workers = (unsigned)workers;
     int rc = filch_pool_create(&pool, &options);
     if (rc == 0)
         rc = filch_guard_begin(&guard, filch_pool_stop(pool));
-    if (rc != 0)
-        return filch_error_create(rc, "cannot start");
-    filch_error *error = submit_all(pool);
-    if (filch_guard_interrupted(guard))
+    if (rc == 0)
+        rc = run_tasks(pool, &error);
+    if (rc != 0 && guard && filch_guard_interrupted(guard))
         log_event(LOG_ERROR, "interrupt", NULL);
-    /* Whatever happened: stop first, then wait for what still runs. */
-    filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT | FILCH_SHUTDOWN_CANCEL_PENDING | FILCH_SHUTDOWN_STOP_RUNNING,
-                        FILCH_FOREVER, NULL);
-    return error;
+    return program_ended(rc, error, guard);
 }
 
 int main(int argc, char **argv)
 {
     program_flags(argc, argv, "Runs tasks of which some fail, and ends in good order.", flags);
     srand48(seed != 0 ? seed : time(NULL));
-    return program_exit_code(run());
+    return run();
 }

@@ -241,3 +241,18 @@ int http_get(filch_task *self, const char *url, int64_t timeout_ns, struct http_
     transfer_fini(&transfer);
     return error;
 }
+
+bool http_may_recover(const filch_error *error, unsigned attempt, void *unused)
+{
+    (void)attempt, (void)unused;
+    switch (filch_error_code(error)) {
+    case -ECONNREFUSED:
+    case -ECONNRESET:
+    case -EHOSTUNREACH:
+    case -ENETUNREACH:
+    case -ETIMEDOUT:
+        return true;
+    default:
+        return false;
+    }
+}

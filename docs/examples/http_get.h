@@ -3,6 +3,7 @@
 #ifndef HTTP_GET_H
 #define HTTP_GET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,8 +27,11 @@ void http_fini(void);
  * No answer is a failure: -ECONNREFUSED and others of socket(2) and connect(2), -ECONNRESET, -ETIMEDOUT after
  * timeout_ns in all (negative: never), -ENOMEM, otherwise -EIO. When the task's stop ends it, -ECANCELED with no
  * error attached: whoever requested the stop knows why.
- * Context: inside the task function of `self`; blocks, and so keeps its worker.
+ * Context: inside the task function of `self`; blocks, and so keeps its worker but in a blocking region.
  */
 int http_get(filch_task *self, const char *url, int64_t timeout_ns, struct http_reply *out);
+
+/* For filch_retry_options: true if the server could not be reached, was lost or took too long, which may pass. */
+bool http_may_recover(const filch_error *error, unsigned attempt, void *unused);
 
 #endif

@@ -93,3 +93,12 @@ int program_exit_code(filch_error *error)
     filch_error_unref(error);
     return code;
 }
+
+int program_ended(int rc, const filch_error *error, const filch_guard *guard)
+{
+    if (rc == 0)
+        return 0;
+    if (guard && filch_guard_interrupted(guard))
+        return program_exit_code(filch_error_create(-EINTR, "interrupted"));
+    return program_exit_code(error ? filch_error_ref(error) : filch_error_create(rc, "cannot run"));
+}

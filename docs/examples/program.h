@@ -29,4 +29,10 @@ void program_flags(int argc, char **argv, const char *about, const struct flag *
  */
 int program_exit_code(filch_error *error);
 
+/*
+ * The same for a run under a guard that returned rc, with its error or NULL. Who was interrupted is told so, whatever
+ * else the stop has led to. Both stay the caller's; `guard` may be NULL.
+ */
+int program_ended(int rc, const filch_error *error, const filch_guard *guard);
+
 #endif

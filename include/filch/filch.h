@@ -19,7 +19,8 @@
  *        filch_pool_destroy(pool);
  *
  * 2. Many at once: filch_completed_begin() hands futures back in completion order, filch_map() keeps
- *    input order, filch_wait() waits for the first, the first error, or all of them.
+ *    input order, filch_stream_begin() does so for endless input, filch_wait() waits for the first, the first
+ *    error, or all of them.
  * 3. Nested: a task may submit sub tasks to its own pool and wait for them, whatever the number of workers.
  * 4. Stopping: filch_stop, filch_future_cancel(), filch_pool_shutdown(), filch_guard_begin() for Ctrl-C.
  *
@@ -29,6 +30,14 @@
  * from its initialiser (FILCH_POOL_OPTIONS and so on). "Any thread" includes tasks of this or of another
  * pool, but no signal handler unless a comment says async-signal-safe. The library prints nothing,
  * never exits, and keeps no global state but the one signal handler that filch_guard_begin() asks for.
+ *
+ * fork(). In the child every call on a pool of the parent fails with -EOWNERDEAD and does nothing; filch_pool_workers()
+ * and filch_pool_stop() still answer. Of its futures those that are final can be read; the others stay as they are:
+ * waits and iterators fail with -EOWNERDEAD, a cancel returns false. Of a stop made before the fork only
+ * filch_stop_requested(), _reason() and _error() are of use, as another thread may have been about to change it. A new
+ * pool works, with new stops. A child made inside a task is outside of tasks: filch_task_current() is NULL; if the task
+ * function returns there, the child ends with status 0; and it has inherited the blocked signals of its thread. The
+ * parent does not notice.
  *
  * Ordering. Everything before a submit happens before the task runs; everything a task does happens before
  * its final state is seen by filch_future_state(), a wait, an iterator or a callback.
@@ -65,6 +74,7 @@ typedef struct filch_stop filch_stop;   /* a flag with a first-wins reason, in a
 typedef struct filch_stop_callback filch_stop_callback;
 typedef struct filch_completed filch_completed; /* an iterator over futures in completion order */
 typedef struct filch_mapping filch_mapping;     /* an iterator over the results of a map in input order */
+typedef struct filch_stream filch_stream;       /* a map over endless input */
 typedef struct filch_scope filch_scope;         /* tasks that fail together and are over when it is closed */
 typedef struct filch_guard filch_guard;         /* an interrupt guard */
 
@@ -76,18 +86,40 @@ typedef struct filch_guard filch_guard;         /* an interrupt guard */
 
 /* ---- Pool ------------------------------------------------------------------------------------------ */
 
+/* What a submit from outside of a pool's tasks does when as many wait to be started as the pool has capacity. */
+typedef enum filch_overflow {
+    FILCH_BLOCK,      /* waits for a place, in turn */
+    FILCH_REJECT,     /* fails with -ENOBUFS */
+    FILCH_CALLER_RUNS /* runs the task itself and then returns */
+} filch_overflow;
+
 typedef struct filch_pool_options {
-    size_t size;            /* sizeof(filch_pool_options) */
-    const char *name;       /* prefix of the thread names, copied; default "filch" */
-    unsigned workers;       /* how many tasks run at once, at most 1024; 0: filch_default_workers() */
-    unsigned spare_threads; /* most threads beyond one a worker, for tasks that wait; 0: 256 */
-    bool no_spare_threads;  /* true: not one spare thread; waiting tasks run what they await in place */
-    size_t stack_size;      /* of each thread, bytes, at least 64 KiB; 0: the system's default */
-    filch_stop *stop;       /* parent of the pool's stop, or NULL; the pool takes its own reference */
+    size_t size;                    /* sizeof(filch_pool_options) */
+    const char *name;               /* prefix of the thread names, copied; default "filch" */
+    unsigned workers;               /* how many tasks run at once, at most 1024; 0: filch_default_workers() */
+    unsigned spare_threads;         /* most threads beyond one a worker, for tasks that wait; 0: 256 */
+    bool no_spare_threads;          /* true: not one spare thread; waiting tasks run what they await in place */
+    size_t stack_size;              /* of each thread, bytes, at least 64 KiB; 0: the system's default */
+    filch_stop *stop;               /* parent of the pool's stop, or NULL; the pool takes its own reference */
+    size_t capacity;                /* most tasks submitted from outside that have not started; 0: no limit */
+    filch_overflow overflow;        /* what a submit from outside does beyond it */
+    int (*worker_init)(void *arg);  /* run on each thread before its first task; NULL: none; see below */
+    void (*worker_exit)(void *arg); /* run on each thread before it ends, unless worker_init failed; NULL: none */
+    void *worker_arg;               /* of both */
+    /*
+     * Called when a FAILED future is freed and nobody asked for its result, error or state, nor was its error passed
+     * on by a map, a stream or a scope: on the thread that dropped the last reference, or for tasks that nobody holds
+     * on the one that ran it; and when a scope with errors is closed of which neither filch_scope_join() nor
+     * filch_scope_next() told any. The error is valid during the call. Futures outlive their pool, so this
+     * may come after its end. NULL: none.
+     */
+    void (*on_unobserved)(const filch_error *error, void *arg);
+    void *unobserved_arg;
 } filch_pool_options;
 
 /* clang-format off */
-#define FILCH_POOL_OPTIONS { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL }
+#define FILCH_POOL_OPTIONS \
+    { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL, 0, FILCH_BLOCK, NULL, NULL, NULL, NULL, NULL }
 /* clang-format on */
 
 /*
@@ -100,9 +132,15 @@ FILCH_API unsigned filch_default_workers(void);
 /*
  * Creates a pool. `options` may be NULL. No thread is started before the first submit. A pool's threads
  * block every asynchronous signal, use no CPU while there is nothing to do, and a task stays on the thread it
- * started on. In the child of a fork() the parent's pools must not be used; a new pool works.
- * Ownership: the caller owns *out; release it with filch_pool_destroy().
- * Errors: -EINVAL (an option out of range, size 0), -E2BIG (options from a newer header), -ENOMEM.
+ * started on.
+ * With a worker_init the threads of all workers are started and initialised here instead. It returns 0, or a
+ * negative code that becomes this function's; then every thread has ended, those that were initialised by way of
+ * worker_exit. On a thread that is started later, for a task that waits, a failure counts as a thread that the
+ * system refused (threads_failed): the work goes to other threads, and after a second a start is tried again. The
+ * hooks run outside of tasks; they may not wait for the pool's tasks or for its shutdown.
+ * Ownership: the caller owns *out; release it with filch_pool_destroy(), which returns after the last worker_exit.
+ * Errors: -EINVAL (an option out of range, size 0), -E2BIG (options from a newer header), -ENOMEM, what
+ * worker_init returned (-EINVAL for a positive code), -EAGAIN (no thread for it).
  */
 FILCH_API int filch_pool_create(filch_pool **out, const filch_pool_options *options);
 
@@ -138,11 +176,20 @@ FILCH_API int filch_pool_destroy(filch_pool *pool);
  */
 FILCH_API filch_stop *filch_pool_stop(filch_pool *pool);
 
-FILCH_API unsigned filch_pool_workers(const filch_pool *pool); /* as created */
+FILCH_API unsigned filch_pool_workers(const filch_pool *pool); /* as created, or as resized last */
+
+/*
+ * Changes how many tasks run at once, 1 to 1024. More: work that waits is begun at once. Fewer: running tasks are
+ * not disturbed; the first that end, or wait, are not followed by others until no more than `workers` run. The
+ * cap on threads moves along; threads that are too many leave after 10 s without work.
+ * Context: any thread or task, at any time; does not wait.
+ * Errors: -EINVAL (out of range), -ESHUTDOWN, -ENOMEM; then the number is as before.
+ */
+FILCH_API int filch_pool_resize(filch_pool *pool, unsigned workers);
 
 typedef struct filch_pool_stats {
     size_t size;             /* sizeof(filch_pool_stats), set by the caller */
-    unsigned workers;        /* as created */
+    unsigned workers;        /* as created, or as resized last */
     unsigned threads;        /* OS threads alive now */
     unsigned threads_peak;   /* most ever alive at once */
     unsigned idle;           /* workers that no thread holds now */
@@ -164,6 +211,32 @@ typedef struct filch_pool_stats {
  * Context: any thread; does not block. Errors: -EINVAL (out->size 0).
  */
 FILCH_API int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out);
+
+/*
+ * Writes to a file descriptor, for people to read, what the pool does: a line for the pool, one for each worker,
+ * one for what waits outside, one for each thread, and below a thread that is not running one for each task on
+ * its stack, the innermost first.
+ *
+ *     pool "fetch": 2 workers (1 idle), 3 threads of at most 258, 0 thread starts refused, open
+ *     worker 0: held by fetch-2, 12 tasks in its deque, 0 in its batch
+ *     worker 1: idle, 0 tasks in its deque, 0 in its batch
+ *     tasks from outside: none waiting
+ *     thread fetch-2 (4713): running task "get 3"
+ *     thread fetch-1 (4712): blocked
+ *       task "page 1" awaits future "get 1" (pending), with a deadline
+ *       task 0x7f3a5c204080 awaits future "page 1" (running), which runs on its stack
+ *     thread fetch-0 (4711): blocked
+ *       task "main" awaits any of 2 futures: "page 1" (running), "page 2" (pending)
+ *
+ * The threads and what their tasks await are of one instant, the rest is of about that time; a thread that is just
+ * being started may be missing. A thread is: running a task, or looking for one; spare (it has nothing to do);
+ * blocked, its task awaiting others; in a blocking region; or about to go on, as soon as there is a worker for
+ * it. A task or future without a name is shown by its address.
+ * Context: any thread, tasks too; no task stops for it, though one that begins or ends a wait may be held up for a
+ * moment. May block in write(2), which a closed pipe makes raise SIGPIPE.
+ * Errors: -EINVAL, -ENOMEM (nothing was written), those of write(2) (a part may have been).
+ */
+FILCH_API int filch_pool_dump(filch_pool *pool, int fd);
 
 /* ---- Tasks ----------------------------------------------------------------------------------------- */
 
@@ -215,9 +288,15 @@ typedef struct filch_task_options {
  * Submits fn(arg). From a task of the same pool it becomes a sub task: run newest first, open to thieves. From
  * elsewhere tasks start in submission order (exactly so with one worker).
  * `out` may be NULL: then nobody holds the future, and it is freed when the task is final.
- * Context: any thread; does not wait. Ownership: the caller owns a reference *out.
- * Errors: -EINVAL, -ENOMEM, -ESHUTDOWN, -EAGAIN (the pool has no thread and none can be started). On error
- * nothing was submitted and arg_dtor is not called.
+ * A pool with a capacity does, from outside only, what its `overflow` says when no place is left; a place gets free
+ * when a task is taken from the queue. FILCH_BLOCK waits as filch_future_wait() does. With FILCH_CALLER_RUNS the
+ * calling thread becomes the pool's for that one task: `self` works, what it submits to the pool goes in without a
+ * limit, its waits and blocking regions are those of the thread, and the locks that the caller holds are held.
+ * Context: any thread; does not wait, but for FILCH_BLOCK, FILCH_CALLER_RUNS and, once, a thread's start.
+ * Ownership: the caller owns a reference *out.
+ * Errors: -EINVAL, -ENOMEM, -ESHUTDOWN, -EAGAIN (the pool has no thread and none can be started), -ENOBUFS
+ * (FILCH_REJECT), -ECANCELED or -EINTR (FILCH_BLOCK, as for waits). On error nothing was submitted and arg_dtor is not
+ * called.
  * Ordering: happens before fn runs.
  */
 FILCH_API int filch_submit(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out);
@@ -328,8 +407,9 @@ FILCH_API bool filch_future_cancel(filch_future *future);
  * Waits until the future is final. Inside a task the wait gives the worker to other tasks, or runs the awaited
  * task on this stack, which so must not need anything that this task does later; outside it blocks the thread.
  * Errors: -ETIMEDOUT (the future stays as it was; wait again freely), -ECANCELED (inside a task whose stop is
- * requested), -EINTR (this thread's interrupt guard fired), -EDEADLK (a task awaits itself), -EAGAIN (inside a
- * task: neither stack nor thread is left to run what is awaited).
+ * requested), -EINTR (this thread's interrupt guard fired), -EDEADLK (a task awaits itself, or this wait without a
+ * timeout closes a cycle of such waits between tasks of one pool: none of them could end, and the others go on once
+ * this task ends), -EAGAIN (inside a task: neither stack nor thread is left to run what is awaited).
  */
 FILCH_API int filch_future_wait(filch_future *future, int64_t timeout_ns);
 
@@ -525,8 +605,65 @@ FILCH_API int filch_mapping_next(filch_mapping *mapping, void **out_item);
 /* The error that ended the map, or NULL. Borrowed: valid until filch_mapping_end(). */
 FILCH_API const filch_error *filch_mapping_error(const filch_mapping *mapping);
 
-/* Cancels what has not started, awaits what runs, frees the iterator. NULL is allowed. Blocks. */
+/* Cancels what has not started, awaits what runs, frees the iterator. NULL is allowed. Blocks; if this wait closes a
+ * cycle, another one of the cycle gets -EDEADLK. */
 FILCH_API void filch_mapping_end(filch_mapping *mapping);
+
+/* ---- Stream ---------------------------------------------------------------------------------------- */
+
+/*
+ * Where the items come from: sets *item and returns 1, or returns 0 at the end or a negative code; after these
+ * it is not called again. `source_arg` is that of filch_stream_begin().
+ */
+typedef int filch_source_fn(void *source_arg, void **item);
+
+typedef struct filch_stream_options {
+    size_t size;               /* sizeof(filch_stream_options) */
+    size_t window;             /* most items taken from the source and not delivered; 0: four a worker */
+    const char *name;          /* prefix of the tasks' names, copied: "line" makes "line-17"; NULL: none */
+    filch_stop *stop;          /* as in filch_task_options, chosen at the beginning */
+    int64_t timeout_ns;        /* for the whole stream; FILCH_FOREVER */
+    void (*item_dtor)(void *); /* called once for each item that the source gave; NULL: none */
+} filch_stream_options;
+
+/* clang-format off */
+#define FILCH_STREAM_OPTIONS { sizeof(filch_stream_options), 0, NULL, NULL, FILCH_FOREVER, NULL }
+/* clang-format on */
+
+/*
+ * A map over input that need not end, in constant memory: fn(item) runs as a task for each item of the source,
+ * at most `window` of them are between source and consumer, and the results come in the order of the input.
+ * Nothing is allocated for an item but its task. Nothing is taken from the source before the first
+ * filch_stream_next().
+ * Context: any thread; does not wait. The stream is used by one thread at a time, inside a task by that task;
+ * source and item_dtor are called on that thread, in filch_stream_next() and filch_stream_end() only.
+ * Ownership: the caller owns *out; release it with filch_stream_end(), before the pool goes. An item belongs to
+ * the stream from the moment the source gives it, until item_dtor is called with it.
+ * Errors: -EINVAL, -E2BIG, -ENOMEM; the source was not called.
+ */
+FILCH_API int filch_stream_begin(filch_stream **out, filch_pool *pool, filch_fn *fn, filch_source_fn *source,
+                                 void *source_arg, const filch_stream_options *options);
+
+/*
+ * The next result. First takes items until the window is full (so a source that blocks holds up results that
+ * are there), then waits for the oldest. Returns 1 and sets *out_result (unless NULL) to what the task gave to
+ * filch_return(); 0 after the last; or an error.
+ * The first error by index ends the stream, after all results before it: that of a task, of the source, of
+ * filch_submit(); -ECANCELED once the stop is requested; -ETIMEDOUT if there are more items when time is over.
+ * It is returned from then on, and filch_stream_error() tells more. Later items that have not started are
+ * cancelled; filch_stream_end() awaits those that run.
+ * An error of the wait alone, as filch_future_wait(), leaves filch_stream_error() NULL: it may be called again.
+ * Context: as filch_stream_begin(), but blocks.
+ * Ownership: the item and its result, if given to filch_return_owned(), are valid until the next call on the
+ * stream, which frees them.
+ */
+FILCH_API int filch_stream_next(filch_stream *stream, void **out_result);
+
+/* The error that ended the stream, or NULL. Borrowed: valid until filch_stream_end(). */
+FILCH_API const filch_error *filch_stream_error(const filch_stream *stream);
+
+/* Cancels what has not started, awaits what runs, frees the stream and its items. NULL is allowed. Blocks. */
+FILCH_API void filch_stream_end(filch_stream *stream);
 
 /* ---- Stop ------------------------------------------------------------------------------------------ */
 
@@ -640,6 +777,7 @@ FILCH_API void filch_pool_cleanup(filch_pool **pool);
 FILCH_API void filch_future_cleanup(filch_future **future);
 FILCH_API void filch_completed_cleanup(filch_completed **completed);
 FILCH_API void filch_mapping_cleanup(filch_mapping **mapping);
+FILCH_API void filch_stream_cleanup(filch_stream **stream);
 FILCH_API void filch_scope_cleanup(filch_scope **scope);
 FILCH_API void filch_stop_cleanup(filch_stop **stop);
 FILCH_API void filch_error_cleanup(filch_error **error);

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/fetch.inc"
 
 "$fetch" --help >"$out"
-for option in workers timeout retries interval keep-going ordered base-url json quiet progress no-progress \
+for option in workers connections timeout retries interval backoff keep-going ordered base-url json quiet progress no-progress \
     serve-demo port root demo-delay demo-fail help version; do
     has "$out" "--$option"
 done

@@ -25,6 +25,9 @@ usage ": --workers: '0' is not a number from 1 to 1024\$" --workers 0 -
 usage ": --workers: '-1' is not a number from 1 to 1024\$" --workers=-1 -
 usage ": --workers: '99999999999999999999' is not" --workers 99999999999999999999 -
 usage ": --retries: '0' is not" --retries 0 -
+usage ": --connections: '0' is not a number from 1 to 4096\$" --connections 0 -
+usage ": --backoff: '0.5' is not a factor from 1 to 1000\$" --backoff 0.5 -
+usage ": --backoff: 'nan' is not" --backoff nan -
 usage ": --timeout: '0' is not a number of seconds\$" --timeout 0 -
 usage ": --timeout: 'nan' is not" --timeout nan -
 usage ": --timeout: '1s' is not" --timeout 1s -
@@ -32,6 +35,7 @@ usage ": --interval: '-1' is not" --interval=-1 -
 usage ": --port: '65536' is not" --serve-demo --port 65536
 usage ": '/x' is not a path, '=' and a value\$" --serve-demo --demo-delay /x
 usage ": --demo-fail: 'often' is not" --serve-demo --demo-fail /x=often
+usage ": --demo-fail: '0' is not" --serve-demo --demo-fail /x=reset:0
 usage ": --base-url: 'ftp://x' is not an http(s) URL\$" --base-url ftp://x -
 usage 'exclude each other$' --base-url http://x --serve-demo -
 

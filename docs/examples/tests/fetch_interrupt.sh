@@ -50,3 +50,12 @@ has "$out" '^1 of 5 main tasks done, 0 failed, 4 stopped; '
 
 interrupt --json --retries=2 --interval=50
 has "$out" '"interrupted":true,"root_cause":null}}$'
+
+# Even when nothing runs but the clock.
+cat >"$scratch/urls" <<'END'
+quick  /delay/300/http_get.h
+broken /reset/1 /reset/2
+END
+interrupt --retries=2 --interval=50
+has "$out" '^1 of 2 main tasks done, 0 failed, 1 stopped; 1 of 3 GETs answered'
+has "$err" '^filch_fetch: interrupted by user, cleaned up in [0-9]\{1,3\}\.[0-9] ms$'

@@ -13,5 +13,5 @@ has "$out" '^2 of 3 main tasks done, 1 failed, 0 stopped; 3 of 5 GETs answered'
 has "$err" 'GET http://127\.0\.0\.1:[0-9]*/lost: the connection was lost (Connection reset by peer)$'
 has "$err" 'GET http://127\.0\.0\.1:[0-9]*/none: .*(Connection refused)$'
 count "$err" '^  caused by: ' 1
-count "$err" '^  and: ' 1
+count "$err" '^  suppressed: \[broken/[02]\] GET ' 1
 lacks "$err" 'root cause'

@@ -22,8 +22,8 @@ run_demo 1 --ordered <"$scratch/urls"
 has "$out" '^failed broken: Connection refused$'
 has "$err" '^filch_fetch: root cause: GET http://127\.0\.0\.1:[0-9]*/refuse/me: .*(Connection refused)$'
 
-# The chain names the main task, though the element of a mapping has no name.
-has "$err" '^main task broken ended because a GET failed (Connection refused)$'
+# The chain is that of a run in completion order.
+has "$err" '^\[broken\] main task broken ended because a GET failed (Connection refused)$'
 has "$err" '^  caused by: \[broken/0\] GET http://.*/refuse/me: .*(Connection refused)$'
 run_demo 1 --ordered --json <"$scratch/urls"
 has "$out" '"message":"main task broken ended because a GET failed"'

@@ -12,7 +12,7 @@ run_demo 1 --retries 3 --interval 0.01 <<'END'
 a /reset/me
 END
 has "$out" '^failed a: Connection reset by peer (try 3)$'
-has "$err" '^  caused by: \[a/0\] GET http://.*/reset/me failed 3 times (Connection reset by peer)$'
+has "$err" '^  caused by: \[a/0, attempt 3\] gave up after 3 attempts (Connection reset by peer)$'
 has "$err" '^  caused by: \[a/0\] GET http://.*/reset/me: the connection was lost (Connection reset by peer)$'
 
 # What needs no second try gets none.

@@ -25,7 +25,7 @@ for how in refuse reset; do
     for attempts in 1 2 5; do
         run 1 retry --base-url "$url" --interval 0.01 --max-retries $attempts
         counts "$err" 2 ''
-        line "$err" 1 "^\[task2/1\] GET $url/task2/1 failed after $attempts attempts "
+        line "$err" 1 "^\[task2/1, attempt $attempts\] gave up after $attempts attempts? \($reason\)\$"
         line "$err" 2 "caused by: \[task2/1\] GET $url/task2/1: .*\($reason\)\$"
         counts "$out" $((attempts - 1)) '^task2/1: attempt [0-9] failed, trying again$'
         counts "$out" 2 '^task [01] ok: 3 results$'
@@ -35,7 +35,7 @@ for how in refuse reset; do
 done
 
 run 1 retry --base-url "$url" --interval 0.01
-line "$err" 1 "^\[task2/1\] GET $url/task2/1 failed after 3 attempts "
+line "$err" 1 '^\[task2/1, attempt 3\] gave up after 3 attempts '
 
 # A server that comes back in time is no failure. The first attempt must fail before it is started again.
 port=${url##*:}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* What a pool's futures need of it even after its end. The pool and its slabs hold references. */
+#ifndef FILCHI_ORIGIN_H
+#define FILCHI_ORIGIN_H
+
+#include "os.h"
+#include "slab.h"
+
+#include <filch/filch.h>
+
+struct filchi_origin {
+    struct filchi_os_process process; /* constant: the pool's; in any other one it is dead */
+    void (*on_unobserved)(const filch_error *error, void *arg); /* constant; NULL: none */
+    void *unobserved_arg;                                       /* constant */
+    _Atomic uint32_t refs;
+};
+
+/* The caller owns a reference. NULL without memory. */
+struct filchi_origin *filchi_origin_create(void);
+struct filchi_origin *filchi_origin_ref(struct filchi_origin *origin);
+void filchi_origin_unref(struct filchi_origin *origin);
+
+/* Whether this process is the pool's: if not, nothing of it must be waited for, no lock of it taken. */
+static inline bool filchi_origin_here(const struct filchi_origin *origin)
+{
+    return filchi_os_process_here(&origin->process);
+}
+
+/* Who holds the future, or is about to free it. */
+static inline const struct filchi_origin *filchi_origin_of(const filch_future *future)
+{
+    return filchi_slab_user_of(future);
+}
+
+#endif
