@@ -182,10 +182,13 @@ static void tell(filch_future *future, struct filchi_group *group, uintptr_t old
 /* Ends a task that the caller has claimed, or cancels one that has not started. False: `from` is not its state. */
 static bool finish(filch_future *future, filch_state from, filch_state to)
 {
-    struct filchi_group *group = filchi_future_group(future);
+    uintptr_t stop = future->stop;
+    struct filchi_group *group = filchi_future_is_cold(future) ? future->group : NULL;
     uintptr_t old;
     if (!filchi_waitlist_move(&future->waiters, from, to, &old))
         return false;
+    if (stop & FILCHI_STOP_GROUP) /* only now the scope, and its stop, is there for certain */
+        group = ((const filch_stop *)(stop & ~FILCHI_STOP_FLAGS))->group;
     tell(future, group, old, to);
     return true;
 }

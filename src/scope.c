@@ -173,6 +173,7 @@ int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_opti
         filchi_os_free(scope);
         return rc;
     }
+    scope->group.stop->group = &scope->group;
     scope->name = chosen.name ? memcpy(scope + 1, chosen.name, name_size) : NULL;
     scope->fail_fast = chosen.policy == FILCH_FAIL_FAST;
     scope->discard = chosen.discard;
