@@ -243,7 +243,8 @@ static void put_error(struct sink *sink, const char *lead, const filch_error *er
 static void put_suppressed(struct sink *sink, const filch_error *error)
 {
     for (size_t i = 0; i < error->n_kept; i++)
-        put_error(sink, "  suppressed: ", error->kept[i]);
+        for (const filch_error *at = error->kept[i]; at; at = at->cause)
+            put_error(sink, at == error->kept[i] ? "  suppressed: " : "    caused by: ", at);
     if (error->n_suppressed > error->n_kept)
         put(sink, "  suppressed: %zu more\n", error->n_suppressed - error->n_kept);
 }

@@ -165,22 +165,30 @@ enum filchi_claim filchi_future_claim_in_place(filch_future *future)
 }
 
 /* Who made it final: `old` is the word before. The last touch, but for holders. */
-static void tell(filch_future *future, struct filchi_group *group, uintptr_t old, filch_state to)
+static void tell_waiters(filch_future *future, uintptr_t old)
 {
     filchi_waitlist_serve(old);
     if (old & FILCHI_WORD_ORPHAN)
         destroy(future);
+}
+
+static void tell(filch_future *future, struct filchi_group *group, uintptr_t old, filch_state to)
+{
+    tell_waiters(future, old);
     if (group)
-        group->left(group, to);
+        group->left(group, to, 1);
 }
 
 /* Ends a task that the caller has claimed, or cancels one that has not started. False: `from` is not its state. */
 static bool finish(filch_future *future, filch_state from, filch_state to)
 {
-    struct filchi_group *group = filchi_future_group(future);
+    uintptr_t stop = future->stop;
+    struct filchi_group *group = filchi_future_is_cold(future) ? future->group : NULL;
     uintptr_t old;
     if (!filchi_waitlist_move(&future->waiters, from, to, &old))
         return false;
+    if (stop & FILCHI_STOP_GROUP) /* only now the scope, and its stop, is there for certain */
+        group = ((const filch_stop *)(stop & ~FILCHI_STOP_FLAGS))->group;
     tell(future, group, old, to);
     return true;
 }
@@ -221,11 +229,15 @@ void filchi_future_complete(filch_future *future, int rc)
     finish(future, FILCH_RUNNING, to);
 }
 
-void filchi_future_complete_stopped(filch_future *future)
+struct filchi_group *filchi_future_complete_stopped(filch_future *future)
 {
+    struct filchi_group *group = filchi_future_group(future);
     future->value.code = filch_stop_reason(filchi_future_stop(future));
     drop_stop(future);
-    finish(future, FILCH_RUNNING, FILCH_STOPPED);
+    uintptr_t old;
+    filchi_waitlist_move(&future->waiters, FILCH_RUNNING, FILCH_STOPPED, &old);
+    tell_waiters(future, old);
+    return group;
 }
 
 /* One try at a task that has not started. */

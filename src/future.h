@@ -27,8 +27,8 @@ struct filchi_plan;
 struct filchi_group {
     /* The runner, before the task becomes FAILED with this error. */
     void (*failed)(struct filchi_group *group, const filch_error *error);
-    /* Who made a task final, when its waiters were served. The task may be gone. */
-    void (*left)(struct filchi_group *group, filch_state state);
+    /* Who made n tasks final, when their waiters were served. The tasks may be gone. */
+    void (*left)(struct filchi_group *group, filch_state state, size_t n);
     /* The thread that opened it, whose task has returned without closing it. */
     void (*close)(struct filchi_group *group);
     struct filchi_group *enclosing; /* opener: of those it has open, the next one out */
@@ -50,7 +50,8 @@ struct filchi_membership {
 /* Bits below the stop's pointer. */
 #define FILCHI_STOP_OWNED ((uintptr_t)1)
 #define FILCHI_STOP_PLACE ((uintptr_t)2) /* its queue entry holds a place: see capacity.h */
-#define FILCHI_STOP_FLAGS (FILCHI_STOP_OWNED | FILCHI_STOP_PLACE)
+#define FILCHI_STOP_GROUP ((uintptr_t)4) /* it is that of the task's scope, which holds it; `group` is not used */
+#define FILCHI_STOP_FLAGS (FILCHI_STOP_OWNED | FILCHI_STOP_PLACE | FILCHI_STOP_GROUP)
 
 struct filch_future {
     /* Line 0: all that most tasks touch. */
@@ -129,11 +130,21 @@ static inline bool filchi_future_is_cold(const filch_future *future)
     return atomic_load_explicit(&future->cold, memory_order_relaxed);
 }
 
-/* The scope and the plan of a task that the caller holds or runs. */
+/* The scope of a task that is not final and cannot become so meanwhile. */
 static inline struct filchi_group *filchi_future_group(const filch_future *future)
 {
+    if (future->stop & FILCHI_STOP_GROUP)
+        return ((const filch_stop *)(future->stop & ~FILCHI_STOP_FLAGS))->group;
     return filchi_future_is_cold(future) ? future->group : NULL;
 }
+/* Whether it is of this scope. Of a stale entry the answer may be wrong. */
+static inline bool filchi_future_is_of(const filch_future *future, const struct filchi_group *group)
+{
+    if (future->stop & FILCHI_STOP_GROUP)
+        return (future->stop & ~FILCHI_STOP_FLAGS) == (uintptr_t)group->stop;
+    return filchi_future_is_cold(future) && future->group == group;
+}
+/* The plan of a task that the caller holds or runs. */
 static inline struct filchi_plan *filchi_future_plan(const filch_future *future)
 {
     return filchi_future_is_cold(future) ? future->plan : NULL;
@@ -142,8 +153,8 @@ static inline struct filchi_plan *filchi_future_plan(const filch_future *future)
 /* The runner, with what the function returned: RUNNING -> DONE, FAILED or STOPPED. Never touch the object
  * again. */
 void filchi_future_complete(filch_future *future, int rc);
-/* The runner, instead of running it: its stop is requested. */
-void filchi_future_complete_stopped(filch_future *future);
+/* The runner, instead of running it: its stop is requested. Returns the group, or NULL, that it must tell. */
+struct filchi_group *filchi_future_complete_stopped(filch_future *future);
 
 /* The runner, after filchi_future_attempt_error(): RUNNING -> RETRY_WAIT. The error is dropped. */
 void filchi_future_wait(filch_future *future);

@@ -8,7 +8,7 @@
  * for that it passes as one: run out of turn is better than lost. */
 static bool is_member(struct filchi_thread *thread, filch_future *future, const struct filchi_group *group)
 {
-    if (filchi_future_group(future) == group || filchi_deque_push(&thread->worker->deque, future))
+    if (filchi_future_is_of(future, group) || filchi_deque_push(&thread->worker->deque, future))
         return true;
     if (future->stop & FILCHI_STOP_PLACE && thread->due)
         filchi_capacity_retake(thread->pool); /* given up again when it is taken from there */
@@ -68,7 +68,7 @@ static void stop_entry(struct filchi_thread *thread, filch_future *future)
         /* Its own stop may descend from the group's, and is reached a moment later. */
         for (unsigned spins = 0; !filchi_stop_peek(filchi_future_stop(future)); spins++)
             filchi_os_relax(spins);
-        filchi_future_complete_stopped(future);
+        filchi_worker_stopped(thread, filchi_future_complete_stopped(future));
     }
     filchi_counter_add(&thread->worker->finished, 1);
 }
@@ -81,9 +81,10 @@ bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_
     if (!future)
         return false;
     filchi_counter_add(&thread->worker->in_place, 1);
-    if (which == FILCHI_MEMBERS_STOPPED && filchi_future_group(future) == group)
+    if (which == FILCHI_MEMBERS_STOPPED && filchi_future_is_of(future, group))
         stop_entry(thread, future);
     else
         filchi_worker_run_entry(thread, future, false);
+    filchi_worker_tell_group(thread);
     return true;
 }

@@ -292,8 +292,8 @@ int filch_pool_destroy(filch_pool *pool)
     int rc = filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCHI_NEVER, NULL);
     if (rc)
         return rc;
+    filchi_timers_end(pool->timers); /* first: it may be starting a thread for what was done meanwhile */
     filchi_thread_join_all(&pool->handoff);
-    filchi_timers_end(pool->timers);
     free_pool(pool);
     return 0;
 }

@@ -92,12 +92,12 @@ static void record(struct filchi_group *group, const filch_error *error)
         filch_stop_request_error(scope->group.stop, error);
 }
 
-static void on_left(struct filchi_group *group, filch_state state)
+static void on_left(struct filchi_group *group, filch_state state, size_t n)
 {
     filch_scope *scope = (filch_scope *)group;
     if (state == FILCH_STOPPED) /* relaxed: by Z1. */
         atomic_store_explicit(&scope->stopped, true, memory_order_relaxed);
-    leave(scope, 1);
+    leave(scope, n);
 }
 
 static void serve_member(struct filchi_waiter *waiter)
@@ -173,6 +173,7 @@ int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_opti
         filchi_os_free(scope);
         return rc;
     }
+    scope->group.stop->group = &scope->group;
     scope->name = chosen.name ? memcpy(scope + 1, chosen.name, name_size) : NULL;
     scope->fail_fast = chosen.policy == FILCH_FAIL_FAST;
     scope->discard = chosen.discard;

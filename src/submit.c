@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+static const filch_task_options plain = FILCH_TASK_OPTIONS;
+
 /* The name as the future will own it; NULL without memory. */
 static const char *own_name(filch_future *future, const char *name, char *allocated)
 {
@@ -30,9 +32,12 @@ static int copy_long_name(const char *name, char **out)
     return 0;
 }
 
-/* The stop as the future will hold it: the pool's own is not counted. */
-static uintptr_t hold_stop(filch_pool *pool, filch_stop *stop)
+/* The stop as the future will hold it: the pool's own is not counted, nor is that of a scope, which is there until its
+ * tasks are over. A task with a plan may leave its stop a moment later. */
+static uintptr_t hold_stop(filch_pool *pool, filch_stop *stop, const struct filchi_group *group, bool planned)
 {
+    if (group && stop == group->stop && !planned)
+        return (uintptr_t)stop | FILCHI_STOP_GROUP;
     const struct filchi_thread *thread = filchi_thread_here;
     if (!stop && thread && thread->pool == pool && thread->frame)
         stop = filchi_future_stop(thread->frame->task);
@@ -67,7 +72,9 @@ static filch_future *accept_inside(struct filchi_thread *thread, int *rc)
 static int enter_outside(filch_pool *pool, bool delayed, int *entry)
 {
     int rc = is_closed(pool) ? -ESHUTDOWN : filchi_handoff_ensure_thread(pool);
-    int chosen = rc || delayed ? FILCHI_ENTRY_FREE : filchi_capacity_enter(pool);
+    /* A callback on the timer thread must not wait for tasks which that thread is to make ready. */
+    bool free = delayed || !pool->capacity.limit || filchi_timers_here == pool->timers;
+    int chosen = rc || free ? FILCHI_ENTRY_FREE : filchi_capacity_enter(pool);
     if (rc || chosen < 0)
         return rc ? rc : chosen;
     *entry = chosen;
@@ -113,8 +120,9 @@ static int prepare(filch_pool *pool, filch_fn *fn, const filch_task_options *opt
     struct filchi_thread *inside = filchi_worker_holder();
     *prepared = (struct prepared) { .inside = inside && inside->pool == pool ? inside : NULL };
     int rc = prepared->inside ? 0 : enter_outside(pool, options->start_at_ns > 0, &prepared->entry);
-    if (!rc)
-        rc = copy_long_name(options->name, &prepared->long_name);
+    if (rc || options == &plain)
+        return rc;
+    rc = copy_long_name(options->name, &prepared->long_name);
     if (!rc && (options->start_at_ns || options->retry))
         rc = filchi_later_plan(pool, fn, options, &prepared->plan);
     if (rc)
@@ -152,7 +160,7 @@ static void fill(filch_future *future, const filch_task_options *options, struct
                                 options->arg_dtor);
     if (prepared->plan)
         filchi_future_init_plan(future, prepared->plan, delayed);
-    if (membership->group) {
+    if (membership->group && !(future->stop & FILCHI_STOP_GROUP)) {
         filchi_future_use_cold(future);
         future->group = membership->group;
     }
@@ -165,16 +173,12 @@ static void fill(filch_future *future, const filch_task_options *options, struct
 int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_options *options,
                   const struct filchi_membership *membership, filch_future **out)
 {
-    filch_task_options chosen = FILCH_TASK_OPTIONS;
-    int rc = filchi_options_copy(&chosen, sizeof chosen, options);
-    if (rc)
-        return rc;
-    if (!pool || !fn || chosen.start_at_ns < 0)
+    if (!pool || !fn || options->start_at_ns < 0)
         return -EINVAL;
     if (!filchi_worker_pool_here(pool))
         return -EOWNERDEAD;
     struct prepared prepared;
-    rc = prepare(pool, fn, &chosen, &prepared);
+    int rc = prepare(pool, fn, options, &prepared);
     if (rc)
         return rc;
     filch_future *future = prepared.inside ? accept_inside(prepared.inside, &rc) : accept_outside(pool, &rc);
@@ -182,15 +186,17 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
         discard(pool, &prepared);
         return rc;
     }
-    bool delayed = chosen.start_at_ns > 0;
+    bool delayed = options->start_at_ns > 0;
     filchi_future_init(future, fn, arg, membership->refs);
-    future->stop = hold_stop(pool, chosen.stop) | (prepared.entry == FILCHI_ENTRY_PLACE ? FILCHI_STOP_PLACE : 0);
-    fill(future, &chosen, &prepared, membership, delayed);
+    future->stop = hold_stop(pool, options->stop, membership->group, prepared.plan) |
+                   (prepared.entry == FILCHI_ENTRY_PLACE ? FILCHI_STOP_PLACE : 0);
+    if (options != &plain || membership->group)
+        fill(future, options, &prepared, membership, delayed);
     filch_future *handle = future; /* a task nobody holds may be gone once it is published */
     if (delayed) {
         if (prepared.inside) /* outside it is counted already */
             filchi_counter_add(&prepared.inside->worker->submitted, 1);
-        filchi_later_enter(future, chosen.start_at_ns);
+        filchi_later_enter(future, options->start_at_ns);
     } else {
         rc = publish(pool, &prepared, future);
     }
@@ -205,7 +211,9 @@ int filch_submit_with(filch_pool *pool, filch_fn *fn, void *arg, const filch_tas
                       filch_future **out)
 {
     const struct filchi_membership none = { .refs = out ? 1 : 0 };
-    return filchi_submit(pool, fn, arg, options, &none, out);
+    filch_task_options chosen = FILCH_TASK_OPTIONS;
+    int rc = filchi_options_copy(&chosen, sizeof chosen, options);
+    return rc ? rc : filchi_submit(pool, fn, arg, &chosen, &none, out);
 }
 
 int filch_submit_at(filch_pool *pool, int64_t at_ns, filch_fn *fn, void *arg, filch_future **out)
@@ -225,5 +233,6 @@ int filch_submit_after(filch_pool *pool, int64_t delay_ns, filch_fn *fn, void *a
 
 int filch_submit(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out)
 {
-    return filch_submit_with(pool, fn, arg, NULL, out);
+    const struct filchi_membership none = { .refs = out ? 1 : 0 };
+    return filchi_submit(pool, fn, arg, &plain, &none, out);
 }

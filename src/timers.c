@@ -141,6 +141,17 @@ static void sleep_until_due(struct filchi_timers *timers, uint32_t seen)
     atomic_store_explicit(&timers->sleeps_until, FILCHI_TIMERS_AWAKE, memory_order_relaxed); /* relaxed: see P6. */
 }
 
+/* At the end: whether no message is left. Then none comes any more: filchi_timers_try_post() says that nobody is there. */
+static bool leave(struct filchi_timers *timers)
+{
+    pthread_mutex_lock(&timers->lock);
+    timers->ended = filchi_mpsc_empty(&timers->messages);
+    while (timers->ended && timers->heap)
+        filchi_timer_disarm(timers, timers->heap);
+    pthread_mutex_unlock(&timers->lock);
+    return timers->ended;
+}
+
 static void *timers_main(void *arg)
 {
     struct filchi_timers *timers = arg;
@@ -148,17 +159,16 @@ static void *timers_main(void *arg)
     for (;;) {
         uint32_t seen = filchi_parker_count(&timers->parker);
         bool more = handle_messages(timers);
-        if (timers->ending)
+        if (timers->ending && leave(timers))
             break;
-        fire_due(timers);
-        if (more)
+        if (!timers->ending)
+            fire_due(timers);
+        if (more || timers->ending)
             continue;
         if (timers->due.retired && filchi_deque_empty(&timers->due) && filchi_readers_none(timers->thieves))
             filchi_deque_reclaim(&timers->due);
         sleep_until_due(timers, seen);
     }
-    while (timers->heap)
-        filchi_timer_disarm(timers, timers->heap);
     return NULL;
 }
 
@@ -241,7 +251,7 @@ void filchi_timers_end(struct filchi_timers *timers)
     struct filchi_message message = { .handle = end };
     pthread_mutex_lock(&timers->lock);
     bool started = timers->started;
-    timers->ended = true;
+    timers->ended = !started;
     if (started)
         filchi_timers_post(timers, &message, FILCHI_TIMERS_NOW);
     pthread_mutex_unlock(&timers->lock);

@@ -54,7 +54,7 @@ struct filchi_timers {
     struct filchi_origin *origin;         /* constant; a reference */
     const struct filchi_readers *thieves; /* constant; of `due`; valid as `pool` */
     pthread_mutex_t lock;                 /* of the start */
-    bool started, ended;                  /* under the lock */
+    bool started, ended;                  /* under the lock; ended: the thread handles messages no more */
     _Atomic bool ready;                   /* started, for a look without the lock */
     bool ending;                          /* timer thread */
     pthread_t thread;

@@ -31,7 +31,7 @@ _Thread_local struct filchi_thread *filchi_thread_here;
 
 /* ---- Finding work ---- */
 
-static filch_future *steal_from(struct filchi_worker *victim, bool *outside)
+filch_future *filchi_worker_steal_from(struct filchi_worker *victim, bool *outside)
 {
     void *item = filchi_batch_take(&victim->batch);
     *outside = item != NULL;
@@ -67,7 +67,7 @@ static filch_future *steal(struct filchi_thread *thread)
     for (unsigned i = 0; i < n && !found; i++) {
         struct filchi_worker *victim = filchi_pool_worker(pool, (first + i) % n);
         if (victim != own)
-            found = steal_from(victim, &thread->outside);
+            found = filchi_worker_steal_from(victim, &thread->outside);
     }
     filchi_reader_end(&own->thief);
     if (found)
@@ -87,7 +87,7 @@ static filch_future *take_left(struct filchi_thread *thread)
     for (unsigned i = 0; i < n && !found; i++) {
         struct filchi_worker *worker = filchi_pool_worker(pool, i);
         if (atomic_load_explicit(&worker->retired, memory_order_relaxed)) /* relaxed: a hint. */
-            found = steal_from(worker, &thread->outside);
+            found = filchi_worker_steal_from(worker, &thread->outside);
     }
     filchi_reader_end(&thread->worker->thief);
     return found;
@@ -196,13 +196,18 @@ static void reclaim(struct filchi_thread *thread)
 static filch_future *find_work(struct filchi_thread *thread)
 {
     for (;;) {
-        if (filchi_handoff_must_yield(thread->pool) && filchi_handoff_yield(thread)) {
-            filchi_worker_check_drained(thread->pool);
-            return NULL;
+        if (filchi_handoff_must_yield(thread->pool)) {
+            filchi_worker_tell_group(thread);
+            if (filchi_handoff_yield(thread)) {
+                filchi_worker_check_drained(thread->pool);
+                return NULL;
+            }
         }
         filch_future *found = take_own(thread);
-        if (!found)
+        if (!found) {
+            filchi_worker_tell_group(thread);
             found = search(thread);
+        }
         if (found) {
             filchi_handoff_found(thread);
             return found;
@@ -328,21 +333,37 @@ static void execute_sampled(struct filchi_thread *thread, filch_future *future, 
         update(&worker->leaves, ns);
 }
 
+void filchi_worker_tell_group(struct filchi_thread *thread)
+{
+    struct filchi_group *group = thread->stopped_group;
+    if (!group)
+        return;
+    thread->stopped_group = NULL;
+    group->left(group, FILCH_STOPPED, thread->n_stopped);
+}
+
+/* When a scope with many tasks is stopped, they would all pull its count from core to core. */
+void filchi_worker_stopped(struct filchi_thread *thread, struct filchi_group *group)
+{
+    if (group != thread->stopped_group) {
+        filchi_worker_tell_group(thread);
+        thread->stopped_group = group;
+        thread->n_stopped = 0;
+    }
+    thread->n_stopped++;
+}
+
 static void run_claimed(struct filchi_thread *thread, filch_future *future, bool outside)
 {
-    if (filchi_stop_peek(filchi_future_stop(future)))
-        filchi_future_complete_stopped(future);
-    else if (thread->guest) /* it has no worker whose averages could be told */
+    if (filchi_stop_peek(filchi_future_stop(future))) {
+        filchi_worker_stopped(thread, filchi_future_complete_stopped(future));
+        return;
+    }
+    filchi_worker_tell_group(thread);
+    if (thread->guest) /* it has no worker whose averages could be told */
         execute(thread, future);
     else
         execute_sampled(thread, future, outside);
-}
-
-/* Somebody without a worker has dealt with a task. */
-static void count_reaped(filch_pool *pool)
-{
-    /* release C2: pairs with acquire C2 in filchi_worker_unfinished(). */
-    atomic_fetch_add_explicit(&pool->reaped, 1, memory_order_release);
 }
 
 void filchi_worker_give_up_place(struct filchi_thread *thread, const filch_future *future)
@@ -372,12 +393,13 @@ void filchi_worker_run_as_guest(filch_pool *pool, filch_future *future)
         filchi_future_cancel_entry(future);
     else if (filchi_future_claim(future) == FILCHI_CLAIM_GOT)
         run_claimed(&guest, future, true);
+    filchi_worker_tell_group(&guest);
     filchi_thread_here = here;
-    count_reaped(pool);
+    filchi_worker_count_reaped(pool);
     filchi_worker_check_drained(pool);
 }
 
-bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *future)
+static bool run_awaited(struct filchi_thread *thread, filch_future *future)
 {
     struct filchi_deque *deque = &thread->worker->deque;
     /* Mostly it is our newest sub task: popped, it leaves no stale entry behind. */
@@ -393,6 +415,13 @@ bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *futur
     filchi_counter_add(&thread->worker->in_place, 1);
     run_claimed(thread, future, false);
     return true;
+}
+
+bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *future)
+{
+    bool ran = run_awaited(thread, future);
+    filchi_worker_tell_group(thread); /* the awaiting task may wait for it next */
+    return ran;
 }
 
 bool filchi_worker_tasks_are_long(const struct filchi_thread *thread)
@@ -425,71 +454,4 @@ void *filchi_worker_main(void *arg)
     filchi_thread_here = NULL;
     filchi_starting_end(thread);
     return NULL;
-}
-
-/* ---- The end of a pool ---- */
-
-uint64_t filchi_worker_unfinished(filch_pool *pool)
-{
-    /* Finished first, then submitted: what is counted as finished is then counted as submitted too, so
-     * equality means that at the moment between the two everything was finished. The number of workers is read
-     * twice, lest one be left out that was made meanwhile and to which a finished task has submitted. */
-    uint64_t finished =
-        atomic_load_explicit(&pool->reaped, memory_order_acquire); /* acquire C2: pairs with release C2. */
-    for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++)
-        finished += filchi_counter_get(&filchi_pool_worker(pool, i)->finished);
-    /* relaxed: a wait is counted before the entry that it followed was; see the acquires above. */
-    uint64_t submitted = atomic_load_explicit(&pool->waits, memory_order_relaxed);
-    for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++)
-        submitted += filchi_counter_get(&filchi_pool_worker(pool, i)->submitted);
-    for (unsigned i = 0; i < FILCHI_SHARDS; i++) {
-        pthread_mutex_lock(&pool->shards[i].lock);
-        submitted += pool->shards[i].submitted;
-        pthread_mutex_unlock(&pool->shards[i].lock);
-    }
-    return submitted - finished;
-}
-
-bool filchi_worker_check_drained(filch_pool *pool)
-{
-    /* relaxed, then the fence: vs the fence in filch_pool_shutdown(); it sees our last task finished, or we
-     * see it closed. */
-    filchi_fence_store_load();
-    if (!atomic_load_explicit(&pool->closing, memory_order_relaxed))
-        return false;
-    if (filchi_worker_unfinished(pool) != 0)
-        return false;
-    /* release C3: pairs with acquire C3 in filch_pool_shutdown(); all that the tasks did. */
-    if (!atomic_exchange_explicit(&pool->drained, 1, memory_order_acq_rel)) {
-        filchi_handoff_end(pool);
-        filchi_os_futex_wake(&pool->drained, INT32_MAX);
-    }
-    return true;
-}
-
-static void reap_entry(filch_pool *pool, filch_future *future)
-{
-    if (future->stop & FILCHI_STOP_PLACE)
-        filchi_capacity_leave(pool);
-    filchi_future_cancel_entry(future);
-    count_reaped(pool);
-}
-
-void filchi_worker_reap(filch_pool *pool)
-{
-    pthread_mutex_lock(&pool->handoff.lock);
-    pool->outside_thieves++;
-    pthread_mutex_unlock(&pool->handoff.lock);
-    struct filchi_mpsc_node *node;
-    while ((node = filchi_inject_pop(&pool->inject)))
-        reap_entry(pool, filchi_future_of_link(node));
-    for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++) {
-        filch_future *future;
-        bool outside;
-        while ((future = steal_from(filchi_pool_worker(pool, i), &outside)))
-            reap_entry(pool, future);
-    }
-    pthread_mutex_lock(&pool->handoff.lock);
-    pool->outside_thieves--;
-    pthread_mutex_unlock(&pool->handoff.lock);
 }

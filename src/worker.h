@@ -103,15 +103,18 @@ struct filchi_thread {
     struct filchi_frame *frame;   /* own: innermost task */
     bool searching;               /* own, or the giver: counted in the idle word */
     bool outside;                 /* own: the task found last came from outside */
-    bool due;                     /* own: it had waited for its time, and holds no place */
-    unsigned regions;             /* own: blocking regions it is in; the worker is given away meanwhile */
-    uint64_t awaits;              /* own: waits so far, to tell leaves from mains */
-    uintptr_t stack_low;          /* own: 0 if unknown, then nothing runs in place */
-    size_t stack_reserve;         /* own: what must be left below a task that is run in place, bytes */
-    struct filchi_label label;    /* own writes, all read */
-    _Atomic unsigned depth;       /* tasks on its stack; the same */
-    _Atomic long id;              /* the system's number of it; the same */
-    struct filchi_parker parker;  /* signalled when a worker was given or the pool ends */
+    struct filchi_group
+        *stopped_group;          /* own: of tasks that it has stopped, and of which the group was not told; */
+    size_t n_stopped;            /* so many; NULL: all were told */
+    bool due;                    /* own: it had waited for its time, and holds no place */
+    unsigned regions;            /* own: blocking regions it is in; the worker is given away meanwhile */
+    uint64_t awaits;             /* own: waits so far, to tell leaves from mains */
+    uintptr_t stack_low;         /* own: 0 if unknown, then nothing runs in place */
+    size_t stack_reserve;        /* own: what must be left below a task that is run in place, bytes */
+    struct filchi_label label;   /* own writes, all read */
+    _Atomic unsigned depth;      /* tasks on its stack; the same */
+    _Atomic long id;             /* the system's number of it; the same */
+    struct filchi_parker parker; /* signalled when a worker was given or the pool ends */
     /* All under handoff's lock. */
     enum filchi_place place;
     struct filchi_thread *next, *previous; /* in the list of that place */
@@ -302,6 +305,14 @@ void filchi_worker_run_as_guest(filch_pool *pool, filch_future *future);
 /* Whether tasks run longer than a handoff costs, going by those that were timed. */
 bool filchi_worker_tasks_are_long(const struct filchi_thread *thread);
 
+/* Anyone, as a reader: the oldest in the queues of a worker, or NULL. */
+filch_future *filchi_worker_steal_from(struct filchi_worker *victim, bool *outside);
+/* T's own: a task of the group (NULL: none) was stopped before it ran; and, before the thread does anything that may
+ * take time: tells the group of all of them. */
+void filchi_worker_stopped(struct filchi_thread *thread, struct filchi_group *group);
+void filchi_worker_tell_group(struct filchi_thread *thread);
+/* Somebody without a worker has dealt with a task. */
+void filchi_worker_count_reaped(filch_pool *pool);
 /* Anyone: the pool is closed; if everything is final, marks it drained and sends the threads home. */
 bool filchi_worker_check_drained(filch_pool *pool);
 /* Anyone: cancels everything that waits in a queue. */

@@ -352,6 +352,25 @@ static void one_round(uint64_t *random)
     end_round(parties);
 }
 
+static int do_nothing(filch_task *self, void *arg)
+{
+    (void)self;
+    (void)arg;
+    return 0;
+}
+
+/* The last of those that are due may be done while a thread is started for them; then the pool goes. */
+static void burst(void)
+{
+    filch_pool_options options = FILCH_POOL_OPTIONS;
+    options.workers = 8;
+    CHECK_IS(filch_pool_create(&pool, &options), 0);
+    int64_t due = stress_now() + FILCH_US(200);
+    for (int i = 0; i < 6; i++)
+        CHECK_IS(filch_submit_at(pool, due, do_nothing, NULL, NULL), 0);
+    CHECK_IS(filch_pool_destroy(pool), 0);
+}
+
 int main(int argc, char **argv)
 {
     stress_begin("stress_later", 3, argc, argv);
@@ -361,8 +380,11 @@ int main(int argc, char **argv)
     action.sa_flags = SA_RESTART;
     sigaction(SIGUSR1, &action, NULL);
     uint64_t random = stress_stream(0, 44);
-    for (; stress_goes_on(); round_now++)
+    for (; stress_goes_on(); round_now++) {
         one_round(&random);
+        for (int i = 0; i < 4; i++)
+            burst();
+    }
     printf("%u pools, %llu tasks, %llu attempts, %llu deadlines; %llu done, %llu failed, %llu cancelled, %llu "
            "stopped\n",
            round_now, (unsigned long long)accepted, (unsigned long long)attempts, (unsigned long long)deadlines,

@@ -242,6 +242,21 @@ Test(error, the_format_shows_the_attempt_and_after_the_causes_what_was_suppresse
     filch_error_unref(error);
 }
 
+Test(error, the_format_shows_what_caused_the_suppressed_ones)
+{
+    filch_error *first = filch_error_create(-EIO, "first"), *root = filch_error_create(-ENOSPC, "no space");
+    filch_error *later = filch_error_create_from(root, -EPIPE, "later");
+    const filch_error *kept[] = { later };
+    filch_error *error = filchi_error_with_suppressed(first, kept, 1, 1);
+    assert_printed(error, "first (Input/output error)\n"
+                          "  suppressed: later (Broken pipe)\n"
+                          "    caused by: no space (No space left on device)\n");
+    filch_error_unref(error);
+    filch_error_unref(later);
+    filch_error_unref(root);
+    filch_error_unref(first);
+}
+
 Test(error, the_format_says_how_many_suppressed_ones_were_not_kept)
 {
     filch_error *inner = suppressing(1, 10), *outer = filchi_error_makef("outer", inner, 0, "ended");

@@ -255,6 +255,7 @@ static void use_the_pool_in_vain(struct family *family)
     must(filch_stop_create_until(&stop, NULL, pool, filch_now()) == -EOWNERDEAD);
     filch_stream *stream = NULL;
     must(filch_stream_begin(&stream, pool, do_nothing, count_items, family, NULL) == -EOWNERDEAD && !stream);
+    must(filch_pool_resize(pool, 3) == -EOWNERDEAD);
     must(filch_pool_dump(pool, 2) == -EOWNERDEAD);
     must(filch_pool_stats_get(pool, &stats) == -EOWNERDEAD && stats.workers == 0);
     must(filch_pool_shutdown(pool, 0, 0, NULL) == -EOWNERDEAD);
@@ -280,6 +281,32 @@ static int add_up(filch_task *self, void *arg)
     return filch_return(self, (void *)((intptr_t)a + (intptr_t)b));
 }
 
+/* A task that this thread runs for the pool, which may itself be one of the dead pool's. */
+static int wait_as_guest(filch_task *self, void *future)
+{
+    filch_blocking_begin(self);
+    filch_blocking_end(self);
+    return filch_future_wait(future, FILCH_MS(1)) == -ETIMEDOUT ? 0 : -EIO;
+}
+
+static void be_a_host(void)
+{
+    struct gate gate = GATE;
+    filch_pool_options options = FILCH_POOL_OPTIONS;
+    filch_pool *pool = NULL;
+    options.workers = 1;
+    options.capacity = 1;
+    options.overflow = FILCH_CALLER_RUNS;
+    must(filch_pool_create(&pool, &options) == 0);
+    filch_future *all[3] = { hold_worker(pool, &gate), submit(pool, do_nothing, NULL), NULL };
+    all[2] = submit(pool, wait_as_guest, all[0]);
+    must(filch_future_state(all[2]) == FILCH_DONE);
+    gate_open(&gate);
+    must(filch_join(all, 3) == 0);
+    unref_all(all, 3);
+    must(filch_pool_destroy(pool) == 0);
+}
+
 static void use_a_new_pool(struct family *family)
 {
     (void)family;
@@ -299,8 +326,10 @@ static void use_a_new_pool(struct family *family)
         filch_scope_close(scope);
         filch_future_unref(future);
         filch_future_unref(later);
+        must(filch_pool_resize(pool, workers + 1) == 0);
         must(filch_pool_destroy(pool) == 0);
     }
+    be_a_host();
 }
 
 static void do_it_all(struct family *family)

@@ -196,6 +196,19 @@ Test(stop_deadline, a_chain_of_any_length_may_go_after_the_pool)
     pthread_attr_destroy(&small);
 }
 
+Test(stop_deadline, a_chain_may_go_while_the_pool_does)
+{
+    for (int i = 0; i < 500; i++) {
+        filch_pool *pool = pool_of(1);
+        filch_stop *stops[4] = { NULL };
+        for (int j = 0; j < 4; j++)
+            stops[j] = stop_until(pool, j ? stops[j - 1] : NULL, filch_now() + NEVER_DUE);
+        for (int j = 0; j < 4; j++)
+            filch_stop_unref(stops[j]);
+        cr_assert_eq(filch_pool_destroy(pool), 0);
+    }
+}
+
 Test(stop_deadline, dropped_before_its_time_it_costs_nothing_more)
 {
     filch_pool *pool = pool_of(1);

@@ -347,3 +347,16 @@ Test(timers, messages_without_end_do_not_hold_up_an_armed_timer)
     filch_future_unref(armed);
     cr_assert_eq(filch_pool_destroy(flood.pool), 0);
 }
+
+/* ---- The end ---- */
+
+Test(timers, a_thread_that_a_due_task_starts_ends_with_its_pool)
+{
+    for (int round = 0, n = SANITIZED ? 300 : 1000; round < n; round++) {
+        filch_pool *pool = pool_of(8);
+        int64_t due = filch_now() + FILCH_US(200);
+        for (int i = 0; i < 6; i++) /* the last ones may be done while a thread is started for them */
+            must(filch_submit_at(pool, due, do_nothing, NULL, NULL) == 0);
+        cr_assert_eq(filch_pool_destroy(pool), 0);
+    }
+}

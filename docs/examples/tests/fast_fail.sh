@@ -46,7 +46,7 @@ done
 for i in 1 2 3 4 5 6 7 8 9 10; do
     run 1 fast_fail --base-url http://127.0.0.1:1
     counts "$err" $(($(wc -l <"$err") - 2)) \
-        '^  suppressed: ((task [0-9] failed|\[task[0-9]/[012]\] GET .*) \(Connection refused\)|[0-9]+ more)$'
+        '^  (suppressed: ((task [0-9] failed|\[task[0-9]/[012]\] GET .*) \(Connection refused\)|[0-9]+ more)|  caused by: .*)$'
     id=$(sed -n '1s/^task \([0-9]\) failed .*/\1/p' "$err")
     line "$err" 2 "caused by: \[task$id/[012]\] GET http://127.0.0.1:1/task$id/[012]: .*Connection refused"
     has_not "$err" "suppressed: task $id failed"

@@ -25,5 +25,5 @@ seq -f "$work/%g" 1000 >"$work/many"
 run 1 guide_scopes "$work/many" "$work/none" "$work/many"
 counts "$out" 2 'many: failed$'
 counts "$out" 1 'none: done$'
-counts "$out" 1 'caused by: cannot read .* \(No such file or directory\)$'
+counts "$out" 2 'caused by: cannot read .* \(No such file or directory\)$'
 counts "$out" 1 'suppressed: \[.*many\] the list is not complete '
