@@ -298,10 +298,10 @@ typedef struct filch_task_options {
  * elsewhere tasks start in submission order (exactly so with one worker).
  * `out` may be NULL: then nobody holds the future, and it is freed when the task is final.
  * A pool with a capacity does, from outside only, what its `overflow` says when no place is left; a place gets free
- * when a task is taken from the queue, and one that is to start later takes none. FILCH_BLOCK waits as
- * filch_future_wait() does. With FILCH_CALLER_RUNS the calling thread becomes the pool's for that one task: `self`
- * works, what it submits to the pool goes in without a limit, its waits and blocking regions are those of the
- * thread, and the locks that the caller holds are held.
+ * when a task is taken from the queue. One that is to start later takes none, nor does one that is submitted in a
+ * callback on the pool's timer thread. FILCH_BLOCK waits as filch_future_wait() does. With FILCH_CALLER_RUNS the
+ * calling thread becomes the pool's for that one task: `self` works, what it submits to the pool goes in without a
+ * limit, its waits and blocking regions are those of the thread, and the locks that the caller holds are held.
  * Context: any thread; does not wait, but for FILCH_BLOCK, FILCH_CALLER_RUNS and, once, a thread's start.
  * Ownership: the caller owns a reference *out.
  * Errors: -EINVAL, -E2BIG (options from a newer header), -ENOMEM, -ESHUTDOWN, -EAGAIN (the pool has no thread and
@@ -772,8 +772,8 @@ FILCH_API const filch_error *filch_error_root(const filch_error *error);
  * from the first index on that was not. Borrowed. */
 FILCH_API size_t filch_error_suppressed_count(const filch_error *error);
 FILCH_API const filch_error *filch_error_suppressed(const filch_error *error, size_t index);
-/* Writes the chain and then what it suppressed, a line each, as snprintf(): returns the length that all of it has,
- * without the terminating 0. */
+/* Writes the chain and then what it suppressed, each with its causes, a line each, as snprintf(): returns the length
+ * that all of it has, without the terminating 0. */
 FILCH_API size_t filch_error_format(const filch_error *error, char *buffer, size_t size);
 /* Writes it to a stream. Returns 0, or -EIO if the stream failed. */
 FILCH_API int filch_error_print(const filch_error *error, FILE *stream);
