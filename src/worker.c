@@ -95,9 +95,11 @@ static filch_future *take_left(struct filchi_thread *thread)
 
 /* Start order with several workers is submission order but for what they took along: so no more than a
  * moment's work. */
-static unsigned batch_size(const struct filchi_worker *worker)
+static unsigned batch_size(const struct filchi_thread *thread)
 {
-    int64_t ns = worker->outside.ns;
+    int64_t ns = thread->worker->outside.ns;
+    if (thread->stopping)
+        return FILCHI_BATCH;
     return ns < BATCH_NS / FILCHI_BATCH ? FILCHI_BATCH : ns > BATCH_NS ? 1 : (unsigned)(BATCH_NS / ns);
 }
 
@@ -127,7 +129,7 @@ static filch_future *take_outside(struct filchi_thread *thread)
     filch_future *due = take_due(thread);
     if (due)
         return due;
-    if (filchi_batch_empty(batch) && !filchi_batch_fill(batch, &thread->pool->inject, batch_size(worker)))
+    if (filchi_batch_empty(batch) && !filchi_batch_fill(batch, &thread->pool->inject, batch_size(thread)))
         return NULL;
     struct filchi_mpsc_node *node = filchi_batch_take(batch);
     thread->outside = true;
@@ -213,6 +215,7 @@ static filch_future *find_work(struct filchi_thread *thread)
             return found;
         }
         reclaim(thread);
+        thread->stopping = false; /* what comes next is of another kind, for all we know */
         if (filchi_handoff_park(thread)) {
             filchi_worker_check_drained(thread->pool);
             return NULL;
@@ -351,6 +354,7 @@ void filchi_worker_stopped(struct filchi_thread *thread, struct filchi_group *gr
         thread->n_stopped = 0;
     }
     thread->n_stopped++;
+    thread->stopping = true;
 }
 
 static void run_claimed(struct filchi_thread *thread, filch_future *future, bool outside)
@@ -360,6 +364,7 @@ static void run_claimed(struct filchi_thread *thread, filch_future *future, bool
         return;
     }
     filchi_worker_tell_group(thread);
+    thread->stopping = false;
     if (thread->guest) /* it has no worker whose averages could be told */
         execute(thread, future);
     else

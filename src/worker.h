@@ -106,6 +106,7 @@ struct filchi_thread {
     struct filchi_group
         *stopped_group;          /* own: of tasks that it has stopped, and of which the group was not told; */
     size_t n_stopped;            /* so many; NULL: all were told */
+    bool stopping;               /* own: the last task was stopped before it ran, which takes no time */
     bool due;                    /* own: it had waited for its time, and holds no place */
     unsigned regions;            /* own: blocking regions it is in; the worker is given away meanwhile */
     uint64_t awaits;             /* own: waits so far, to tell leaves from mains */
