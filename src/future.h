@@ -29,7 +29,7 @@ struct filchi_group {
     void (*failed)(struct filchi_group *group, const filch_error *error);
     /* Who made a task final, when its waiters were served. The task may be gone. */
     void (*left)(struct filchi_group *group, filch_state state);
-    /* The thread that opened it, whose task has returned without closing it. */
+    /* The thread that opened it, whose task has returned without closing it and those around it that it opened. */
     void (*close)(struct filchi_group *group);
     struct filchi_group *enclosing; /* opener: of those it has open, the next one out */
     filch_pool *pool;               /* constant: of all its tasks */

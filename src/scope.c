@@ -148,9 +148,13 @@ static int create_stop(filch_pool *pool, const filch_scope_options *options, fil
     return filch_stop_create_until(out, parent, pool, deadline);
 }
 
-static void close_group(struct filchi_group *group)
+/* All are stopped first: tasks of one may keep the workers from those of another. */
+static void close_open(struct filchi_group *innermost_open)
 {
-    filch_scope_close((filch_scope *)group);
+    for (struct filchi_group *group = innermost_open; group; group = group->enclosing)
+        filch_stop_request(group->stop, -ECANCELED);
+    while (*innermost())
+        filch_scope_close((filch_scope *)*innermost());
 }
 
 int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_options *options)
@@ -167,7 +171,7 @@ int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_opti
     filch_scope *scope = filchi_os_alloc_aligned(_Alignof(filch_scope), sizeof *scope + name_size);
     if (!scope)
         return -ENOMEM;
-    scope->group = (struct filchi_group) { .failed = record, .left = on_left, .close = close_group, .pool = pool };
+    scope->group = (struct filchi_group) { .failed = record, .left = on_left, .close = close_open, .pool = pool };
     rc = create_stop(pool, &chosen, &scope->group.stop);
     if (rc) {
         filchi_os_free(scope);
