@@ -46,6 +46,7 @@ struct filch_scope {
     /* Under the lock. */
     pthread_mutex_t lock;
     filch_error *first;
+    int code; /* of the task that failed first; else 0 */
     filch_error *suppressed[SUPPRESSED];
     size_t n_suppressed; /* kept or not */
 };
@@ -78,14 +79,15 @@ static bool is_over(const filch_scope *scope, size_t others)
 
 /* ---- What tasks tell the scope ---- */
 
-static void record(struct filchi_group *group, const filch_error *error)
+static void record(struct filchi_group *group, const filch_error *error, int code)
 {
     filch_scope *scope = (filch_scope *)group;
     pthread_mutex_lock(&scope->lock);
     bool first = !scope->first;
-    if (first)
+    if (first) {
         scope->first = filch_error_ref(error);
-    else if (scope->n_suppressed++ < SUPPRESSED)
+        scope->code = code;
+    } else if (scope->n_suppressed++ < SUPPRESSED)
         scope->suppressed[scope->n_suppressed - 1] = filch_error_ref(error);
     pthread_mutex_unlock(&scope->lock);
     if (first && scope->fail_fast)
@@ -413,7 +415,7 @@ static filch_error *make_error(const filch_scope *scope)
 static int first_error(filch_scope *scope, filch_error **out_error)
 {
     pthread_mutex_lock(&scope->lock);
-    int code = scope->first ? filch_error_code(scope->first) : 0;
+    int code = scope->code;
     if (code && out_error)
         *out_error = make_error(scope);
     pthread_mutex_unlock(&scope->lock);
