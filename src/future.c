@@ -222,7 +222,8 @@ void filchi_future_complete(filch_future *future, int rc)
         struct filchi_group *group = filchi_future_group(future);
         if (group && to == FILCH_FAILED) {
             filchi_future_look(future); /* what becomes of its error is up to the group */
-            group->failed(group, filchi_future_attempt_error(future, (int)future->value.code));
+            group->failed(group, filchi_future_attempt_error(future, (int)future->value.code),
+                          (int)future->value.code);
         }
     }
     drop_stop(future);

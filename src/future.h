@@ -25,11 +25,11 @@ struct filchi_plan;
 
 /* What tasks belong to together: a scope, as its tasks know it. */
 struct filchi_group {
-    /* The runner, before the task becomes FAILED with this error. */
-    void (*failed)(struct filchi_group *group, const filch_error *error);
+    /* The runner, before the task becomes FAILED with this error, and code: without memory the error has another. */
+    void (*failed)(struct filchi_group *group, const filch_error *error, int code);
     /* Who made n tasks final, when their waiters were served. The tasks may be gone. */
     void (*left)(struct filchi_group *group, filch_state state, size_t n);
-    /* The thread that opened it, whose task has returned without closing it. */
+    /* The thread that opened it, whose task has returned: closes it and those around it, which it has left open. */
     void (*close)(struct filchi_group *group);
     struct filchi_group *enclosing; /* opener: of those it has open, the next one out */
     filch_pool *pool;               /* constant: of all its tasks */

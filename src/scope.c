@@ -46,6 +46,7 @@ struct filch_scope {
     /* Under the lock. */
     pthread_mutex_t lock;
     filch_error *first;
+    int code; /* of the task that failed first; else 0 */
     filch_error *suppressed[SUPPRESSED];
     size_t n_suppressed; /* kept or not */
 };
@@ -78,14 +79,15 @@ static bool is_over(const filch_scope *scope, size_t others)
 
 /* ---- What tasks tell the scope ---- */
 
-static void record(struct filchi_group *group, const filch_error *error)
+static void record(struct filchi_group *group, const filch_error *error, int code)
 {
     filch_scope *scope = (filch_scope *)group;
     pthread_mutex_lock(&scope->lock);
     bool first = !scope->first;
-    if (first)
+    if (first) {
         scope->first = filch_error_ref(error);
-    else if (scope->n_suppressed++ < SUPPRESSED)
+        scope->code = code;
+    } else if (scope->n_suppressed++ < SUPPRESSED)
         scope->suppressed[scope->n_suppressed - 1] = filch_error_ref(error);
     pthread_mutex_unlock(&scope->lock);
     if (first && scope->fail_fast)
@@ -148,9 +150,13 @@ static int create_stop(filch_pool *pool, const filch_scope_options *options, fil
     return filch_stop_create_until(out, parent, pool, deadline);
 }
 
-static void close_group(struct filchi_group *group)
+/* All are stopped first: tasks of one may keep the workers from those of another. */
+static void close_open(struct filchi_group *innermost_open)
 {
-    filch_scope_close((filch_scope *)group);
+    for (struct filchi_group *group = innermost_open; group; group = group->enclosing)
+        filch_stop_request(group->stop, -ECANCELED);
+    while (*innermost())
+        filch_scope_close((filch_scope *)*innermost());
 }
 
 int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_options *options)
@@ -167,7 +173,7 @@ int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_opti
     filch_scope *scope = filchi_os_alloc_aligned(_Alignof(filch_scope), sizeof *scope + name_size);
     if (!scope)
         return -ENOMEM;
-    scope->group = (struct filchi_group) { .failed = record, .left = on_left, .close = close_group, .pool = pool };
+    scope->group = (struct filchi_group) { .failed = record, .left = on_left, .close = close_open, .pool = pool };
     rc = create_stop(pool, &chosen, &scope->group.stop);
     if (rc) {
         filchi_os_free(scope);
@@ -410,7 +416,7 @@ static filch_error *make_error(const filch_scope *scope)
 static int first_error(filch_scope *scope, filch_error **out_error)
 {
     pthread_mutex_lock(&scope->lock);
-    int code = scope->first ? filch_error_code(scope->first) : 0;
+    int code = scope->code;
     if (code && out_error)
         *out_error = make_error(scope);
     pthread_mutex_unlock(&scope->lock);

@@ -292,7 +292,7 @@ static void execute(struct filchi_thread *thread, filch_future *future)
         filchi_os_thread_exit(); /* the function called fork() and returned in the child: there is nothing here */
     while (thread->regions)      /* it returned inside one */
         filch_blocking_end(future);
-    while (frame.scopes)
+    if (frame.scopes)
         frame.scopes->close(frame.scopes);
     thread->frame = frame.below;
     count_frames(thread, -1);
