@@ -171,10 +171,10 @@ void filchi_later_enter(filch_future *future, int64_t due)
 bool filchi_later_again(filch_pool *pool, filch_future *future, int rc)
 {
     struct filchi_plan *plan = filchi_future_plan(future);
-    if (!plan || !plan->has_retry || (rc == -ECANCELED && filch_task_stopped(future)))
+    if (!plan || !plan->has_retry || (rc == -ECANCELED && filchi_stop_peek(filchi_future_stop(future))))
         return false;
     const filch_error *error = filchi_future_attempt_error(future, rc < 0 ? rc : -EINVAL);
-    if (!filchi_retry_decide(plan, error, filch_task_stopped(future))) {
+    if (!filchi_retry_decide(plan, error, filchi_stop_peek(filchi_future_stop(future)))) {
         filch_error *final = filchi_retry_error(plan, filch_future_name(future), error);
         /* relaxed: the runner's own until the final state publishes it. */
         filch_error_unref(atomic_exchange_explicit(&future->error, final, memory_order_relaxed));

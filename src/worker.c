@@ -291,7 +291,7 @@ static void execute(struct filchi_thread *thread, filch_future *future)
     if (!filchi_worker_pool_here(thread->pool))
         filchi_os_thread_exit(); /* the function called fork() and returned in the child: there is nothing here */
     while (thread->regions)      /* it returned inside one */
-        filch_blocking_end(future);
+        filchi_handoff_leave_region(filchi_worker_thread());
     if (frame.scopes)
         frame.scopes->close(frame.scopes);
     thread->frame = frame.below;

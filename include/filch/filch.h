@@ -803,6 +803,7 @@ FILCH_API void filch_mapping_cleanup(filch_mapping **mapping);
 FILCH_API void filch_stream_cleanup(filch_stream **stream);
 FILCH_API void filch_scope_cleanup(filch_scope **scope);
 FILCH_API void filch_stop_cleanup(filch_stop **stop);
+FILCH_API void filch_stop_callback_cleanup(filch_stop_callback **callback);
 FILCH_API void filch_error_cleanup(filch_error **error);
 FILCH_API void filch_guard_cleanup(filch_guard **guard);
 
