@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The task and future object and every transition of its state: see future.h. */
+/* The task and future object and every transition of its state: see future.h and transition.h. */
 #include "future.h"
 
 #include "error.h"
 #include "os.h"
 #include "plan.h"
+#include "transition.h"
 
 #include <errno.h>
 #include <string.h>

@@ -6,6 +6,7 @@
 #include "handoff.h"
 #include "options.h"
 #include "retry.h"
+#include "transition.h"
 
 /* When a task that is due does not fit into the queue for want of memory: tried again so much later. */
 #define NO_MEMORY_NS INT64_C(10000000)

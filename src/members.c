@@ -3,6 +3,7 @@
 #include "members.h"
 
 #include "handoff.h"
+#include "transition.h"
 
 /* Whether a queue entry that this thread has taken is of the group; else it goes into the own deque. Without memory
  * for that it passes as one: run out of turn is better than lost. */

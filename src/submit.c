@@ -5,6 +5,7 @@
 #include "handoff.h"
 #include "later.h"
 #include "options.h"
+#include "transition.h"
 
 #include <string.h>
 

@@ -6,6 +6,7 @@
 #include "handoff.h"
 #include "later.h"
 #include "starting.h"
+#include "transition.h"
 
 #include <string.h>
 
