@@ -202,7 +202,9 @@ static void print_worker(struct text *text, const filch_pool *pool, unsigned ind
         print(text, "held by ");
         print_name(text, worker->holder);
     } else {
-        print(text, worker->is_idle ? "idle" : "waiting for its thread to start");
+        /* relaxed: written under the lock. */
+        bool retired = atomic_load_explicit(&worker->retired, memory_order_relaxed);
+        print(text, worker->is_idle ? "idle" : retired ? "out of circulation" : "waiting for its thread to start");
     }
     print(text, ", %zu task%s in its deque, %zu in its batch\n", queued, queued == 1 ? "" : "s",
           filchi_batch_count(&worker->batch));
