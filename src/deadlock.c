@@ -76,7 +76,7 @@ static bool tasks_can_finish(struct look *look, const struct filchi_thread *thre
 {
     bool can = true;
     for (const struct filchi_frame *frame = thread->frame; frame; frame = frame->below)
-        if (filchi_future_group(frame->task) == group)
+        if (filchi_future_is_of(frame->task, group))
             can &= can_finish(look, frame->task);
     return can;
 }

@@ -86,6 +86,8 @@ int filchi_deque_push(struct filchi_deque *deque, void *item)
 
 void *filchi_deque_pop(struct filchi_deque *deque)
 {
+    if (filchi_deque_empty(deque)) /* to the owner it stays so: bottom is its own, and top only grows */
+        return NULL;
     int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed) - 1; /* relaxed: the owner's own. */
     struct filchi_deque_array *array =
         atomic_load_explicit(&deque->array, memory_order_relaxed); /* relaxed: own. */

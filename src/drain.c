@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The end of a pool: what is unfinished is counted, or cancelled where it waits. */
 #include "handoff.h"
+#include "transition.h"
 
 void filchi_worker_count_reaped(filch_pool *pool)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The task and future object and every transition of its state: see future.h. */
+/* The task and future object and every transition of its state: see future.h and transition.h. */
 #include "future.h"
 
 #include "error.h"
 #include "os.h"
 #include "plan.h"
+#include "transition.h"
 
 #include <errno.h>
 #include <string.h>
@@ -182,10 +183,13 @@ static void tell(filch_future *future, struct filchi_group *group, uintptr_t old
 /* Ends a task that the caller has claimed, or cancels one that has not started. False: `from` is not its state. */
 static bool finish(filch_future *future, filch_state from, filch_state to)
 {
-    struct filchi_group *group = filchi_future_group(future);
+    uintptr_t stop = future->stop;
+    struct filchi_group *group = filchi_future_is_cold(future) ? future->group : NULL;
     uintptr_t old;
     if (!filchi_waitlist_move(&future->waiters, from, to, &old))
         return false;
+    if (stop & FILCHI_STOP_GROUP) /* only now the scope, and its stop, is there for certain */
+        group = ((const filch_stop *)(stop & ~FILCHI_STOP_FLAGS))->group;
     tell(future, group, old, to);
     return true;
 }
@@ -219,7 +223,8 @@ void filchi_future_complete(filch_future *future, int rc)
         struct filchi_group *group = filchi_future_group(future);
         if (group && to == FILCH_FAILED) {
             filchi_future_look(future); /* what becomes of its error is up to the group */
-            group->failed(group, filchi_future_attempt_error(future, (int)future->value.code));
+            group->failed(group, filchi_future_attempt_error(future, (int)future->value.code),
+                          (int)future->value.code);
         }
     }
     drop_stop(future);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The task and future object, and every transition of its state. docs/design/lifetime.md tells who holds it
- * when.
+ * The task and future object; transition.h has what becomes of it. docs/design/lifetime.md tells who holds it when.
  *
  * Invariant: the object is free when it is final, nobody holds a handle, and no queue has an entry for it.
  * `refs` counts handles, and stale entries: those of tasks that somebody else claimed or cancelled (the claimer
@@ -11,6 +10,7 @@
 #ifndef FILCHI_FUTURE_H
 #define FILCHI_FUTURE_H
 
+#include "group.h"
 #include "origin.h"
 #include "slab.h"
 #include "stop.h"
@@ -23,26 +23,6 @@
 struct filchi_thread;
 struct filchi_plan;
 
-/* What tasks belong to together: a scope, as its tasks know it. */
-struct filchi_group {
-    /* The runner, before the task becomes FAILED with this error. */
-    void (*failed)(struct filchi_group *group, const filch_error *error);
-    /* Who made n tasks final, when their waiters were served. The tasks may be gone. */
-    void (*left)(struct filchi_group *group, filch_state state, size_t n);
-    /* The thread that opened it, whose task has returned without closing it. */
-    void (*close)(struct filchi_group *group);
-    struct filchi_group *enclosing; /* opener: of those it has open, the next one out */
-    filch_pool *pool;               /* constant: of all its tasks */
-    filch_stop *stop;               /* constant: their stops are this one or descend from it */
-};
-
-/* How a task belongs to a group. */
-struct filchi_membership {
-    struct filchi_group *group;
-    struct filchi_waiter *waiter; /* registered with the task from the beginning, its subject set; NULL: none */
-    unsigned refs;                /* handles at the beginning */
-};
-
 /* Bits of `cold`. */
 #define FILCHI_COLD_LINE 1u   /* line 1 is in use; whoever writes to it */
 #define FILCHI_COLD_LOOKED 2u /* somebody knows that it FAILED; whoever asks once it has */
@@ -50,7 +30,8 @@ struct filchi_membership {
 /* Bits below the stop's pointer. */
 #define FILCHI_STOP_OWNED ((uintptr_t)1)
 #define FILCHI_STOP_PLACE ((uintptr_t)2) /* its queue entry holds a place: see capacity.h */
-#define FILCHI_STOP_FLAGS (FILCHI_STOP_OWNED | FILCHI_STOP_PLACE)
+#define FILCHI_STOP_GROUP ((uintptr_t)4) /* it is that of the task's scope, which holds it; `group` is not used */
+#define FILCHI_STOP_FLAGS (FILCHI_STOP_OWNED | FILCHI_STOP_PLACE | FILCHI_STOP_GROUP)
 
 struct filch_future {
     /* Line 0: all that most tasks touch. */
@@ -79,38 +60,6 @@ struct filch_future {
 _Static_assert(sizeof(filch_future) == FILCHI_SLAB_OBJECT, "task and future are one object of 128 bytes");
 _Static_assert(offsetof(filch_future, error) == FILCHI_LINE, "line 1 is the cold one");
 
-enum filchi_claim {
-    FILCHI_CLAIM_GOT,   /* PENDING -> RUNNING: the caller runs it */
-    FILCHI_CLAIM_STALE, /* somebody else claimed or cancelled it before */
-};
-
-/* The submitter, before it is published. `refs` handles; 0 for a task that nobody holds. */
-void filchi_future_init(filch_future *future, filch_fn *fn, void *arg, uint32_t refs);
-/* The same: what needs line 1. The name must be owned by the future (name_inline, or allocated), or NULL. */
-void filchi_future_init_cold(filch_future *future, const char *name, void (*arg_dtor)(void *));
-/* The same: it starts later, or again. The future owns the plan. Not pending but waiting, if `wait`. */
-void filchi_future_init_plan(filch_future *future, struct filchi_plan *plan, bool wait);
-/* The submitter gives it up again: nothing runs but the memory's return. */
-void filchi_future_abandon(filch_future *future);
-
-/* Who popped its queue entry. STALE: the entry's reference was dropped, the object must not be touched again. */
-enum filchi_claim filchi_future_claim(filch_future *future);
-/* Who holds a handle, and leaves the queue entry where it is. */
-enum filchi_claim filchi_future_claim_in_place(filch_future *future);
-/* Who popped its queue entry: PENDING -> CANCELLED, unless it is stale. The object must not be touched again. */
-void filchi_future_cancel_entry(filch_future *future);
-
-/* The runner, as it starts: the function, whose place its thread takes. */
-static inline filch_fn *filchi_future_begin(filch_future *future, const struct filchi_thread *thread)
-{
-    /* relaxed: the submitter's; publishing the task ordered it. */
-    uintptr_t fn = atomic_load_explicit(&future->body, memory_order_relaxed);
-    atomic_store_explicit(&future->body, (uintptr_t)thread, memory_order_relaxed); /* relaxed: see the next. */
-    /* release F3: pairs with acquire F3 in filchi_future_thread(); the thread before the word that says so. */
-    atomic_store_explicit(&future->begun, 1, memory_order_release);
-    return (filch_fn *)fn;
-}
-
 /*
  * Anyone who holds it: the thread on which it runs, or ran if it has become final meanwhile; NULL before. Of a
  * future of the caller's own pool the thread's memory is there, whatever became of the thread.
@@ -129,36 +78,25 @@ static inline bool filchi_future_is_cold(const filch_future *future)
     return atomic_load_explicit(&future->cold, memory_order_relaxed);
 }
 
-/* The scope and the plan of a task that the caller holds or runs. */
+/* The scope of a task that is not final and cannot become so meanwhile. */
 static inline struct filchi_group *filchi_future_group(const filch_future *future)
 {
+    if (future->stop & FILCHI_STOP_GROUP)
+        return ((const filch_stop *)(future->stop & ~FILCHI_STOP_FLAGS))->group;
     return filchi_future_is_cold(future) ? future->group : NULL;
 }
+/* Whether it is of this scope. Of a stale entry the answer may be wrong. */
+static inline bool filchi_future_is_of(const filch_future *future, const struct filchi_group *group)
+{
+    if (future->stop & FILCHI_STOP_GROUP)
+        return (future->stop & ~FILCHI_STOP_FLAGS) == (uintptr_t)group->stop;
+    return filchi_future_is_cold(future) && future->group == group;
+}
+/* The plan of a task that the caller holds or runs. */
 static inline struct filchi_plan *filchi_future_plan(const filch_future *future)
 {
     return filchi_future_is_cold(future) ? future->plan : NULL;
 }
-
-/* The runner, with what the function returned: RUNNING -> DONE, FAILED or STOPPED. Never touch the object
- * again. */
-void filchi_future_complete(filch_future *future, int rc);
-/* The runner, instead of running it: its stop is requested. Returns the group, or NULL, that it must tell. */
-struct filchi_group *filchi_future_complete_stopped(filch_future *future);
-
-/* The runner, after filchi_future_attempt_error(): RUNNING -> RETRY_WAIT. The error is dropped. */
-void filchi_future_wait(filch_future *future);
-/* The timer thread, for one that waits. False: it was cancelled meanwhile, and may be touched until the
- * canceller's message has come. */
-bool filchi_future_make_ready(filch_future *future);
-bool filchi_future_stop_waiting(filch_future *future);
-bool filchi_future_cancel_waiting(filch_future *future);
-/* The timer thread, for one that was cancelled, once the canceller's message has come: its last touch. */
-void filchi_future_let_go(filch_future *future);
-/* The timer thread, whose queue has no room for what it has just made ready: true if it waits again. */
-bool filchi_future_take_back(filch_future *future);
-
-/* Who runs it: the error of its attempt, made if the task attached none. Borrowed. Its result is dropped. */
-const filch_error *filchi_future_attempt_error(filch_future *future, int code);
 
 /* The future whose link is in the inject queue, or was. */
 static inline filch_future *filchi_future_of_link(struct filchi_mpsc_node *link)

@@ -163,6 +163,27 @@ void filchi_handoff_end_region(struct filchi_thread *thread)
     filchi_handoff_unblock(thread, &none);
 }
 
+/* Of a guest it is the host whose worker goes. */
+void filchi_handoff_enter_region(struct filchi_thread *thread)
+{
+    if (!thread || thread->regions++ != 0)
+        return;
+    if (thread->guest)
+        filchi_handoff_enter_region(thread->host);
+    else
+        filchi_handoff_begin_region(thread);
+}
+
+void filchi_handoff_leave_region(struct filchi_thread *thread)
+{
+    if (!thread || !thread->regions || --thread->regions != 0)
+        return;
+    if (thread->guest)
+        filchi_handoff_leave_region(thread->host);
+    else
+        filchi_handoff_end_region(thread);
+}
+
 int filchi_handoff_block_on(struct filchi_thread *thread, uint32_t seen)
 {
     struct filchi_handoff *handoff = &thread->pool->handoff;

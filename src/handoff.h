@@ -69,6 +69,9 @@ void filchi_handoff_unblock(struct filchi_thread *thread, uint32_t *due);
 /* A holder about to block outside of filch: gives its worker up; and the end, which takes one again. */
 void filchi_handoff_begin_region(struct filchi_thread *thread);
 void filchi_handoff_end_region(struct filchi_thread *thread);
+/* The thread's own (NULL: nothing to do): the same, counted, as regions nest. */
+void filchi_handoff_enter_region(struct filchi_thread *thread);
+void filchi_handoff_leave_region(struct filchi_thread *thread);
 
 /* Whether a thread could be had to take over a worker. A hint. */
 bool filchi_handoff_at_cap(filch_pool *pool);

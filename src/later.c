@@ -6,6 +6,7 @@
 #include "handoff.h"
 #include "options.h"
 #include "retry.h"
+#include "transition.h"
 
 /* When a task that is due does not fit into the queue for want of memory: tried again so much later. */
 #define NO_MEMORY_NS INT64_C(10000000)
@@ -91,13 +92,48 @@ static void end(struct filchi_timers *timers, struct filchi_plan *plan, bool (*e
         plan->entered = true;
 }
 
+/*
+ * The queue is full, of entries perhaps that turned stale as their tasks were claimed in place: nobody need look at them
+ * if all threads wait for what does not fit. Looks at each once and drops those; not over and over for each task
+ * that does not fit.
+ */
+static void drop_stale(struct filchi_timers *timers)
+{
+    struct filchi_deque *due = &timers->due;
+    int64_t now = filchi_os_now();
+    if (now < timers->drop_stale_at)
+        return;
+    timers->drop_stale_at = now + NO_MEMORY_NS;
+    void *item;
+    for (int64_t left = filchi_deque_size(due); left > 0; left--) {
+        if (filchi_deque_steal(due, &item) != FILCHI_DEQUE_TOOK)
+            continue;
+        filch_future *future = item;
+        if (filchi_waitlist_peek(&future->waiters) == FILCH_PENDING) {
+            filchi_deque_push(due, future); /* there is room: it came from there */
+        } else {
+            filch_future_unref(future);
+            account(timers->pool);
+        }
+    }
+    filchi_handoff_notify_due(timers->pool); /* each was out of sight for a moment */
+}
+
+static bool enqueue(struct filchi_timers *timers, filch_future *future)
+{
+    if (!filchi_deque_push(&timers->due, future))
+        return true;
+    drop_stale(timers);
+    return !filchi_deque_push(&timers->due, future);
+}
+
 static void make_ready(struct filchi_timers *timers, struct filchi_plan *plan)
 {
     filch_future *future = plan->future;
     plan->entered = false;
     if (!filchi_future_make_ready(future)) {
         plan->entered = true;
-    } else if (!filchi_deque_push(&timers->due, future)) {
+    } else if (enqueue(timers, future)) {
         filchi_handoff_notify_due(timers->pool);
     } else if (filchi_future_take_back(future)) {
         plan->entered = true;
@@ -171,10 +207,10 @@ void filchi_later_enter(filch_future *future, int64_t due)
 bool filchi_later_again(filch_pool *pool, filch_future *future, int rc)
 {
     struct filchi_plan *plan = filchi_future_plan(future);
-    if (!plan || !plan->has_retry || (rc == -ECANCELED && filch_task_stopped(future)))
+    if (!plan || !plan->has_retry || (rc == -ECANCELED && filchi_stop_peek(filchi_future_stop(future))))
         return false;
     const filch_error *error = filchi_future_attempt_error(future, rc < 0 ? rc : -EINVAL);
-    if (!filchi_retry_decide(plan, error, filch_task_stopped(future))) {
+    if (!filchi_retry_decide(plan, error, filchi_stop_peek(filchi_future_stop(future)))) {
         filch_error *final = filchi_retry_error(plan, filch_future_name(future), error);
         /* relaxed: the runner's own until the final state publishes it. */
         filch_error_unref(atomic_exchange_explicit(&future->error, final, memory_order_relaxed));

@@ -3,12 +3,13 @@
 #include "members.h"
 
 #include "handoff.h"
+#include "transition.h"
 
 /* Whether a queue entry that this thread has taken is of the group; else it goes into the own deque. Without memory
  * for that it passes as one: run out of turn is better than lost. */
 static bool is_member(struct filchi_thread *thread, filch_future *future, const struct filchi_group *group)
 {
-    if (filchi_future_group(future) == group || filchi_deque_push(&thread->worker->deque, future))
+    if (filchi_future_is_of(future, group) || filchi_deque_push(&thread->worker->deque, future))
         return true;
     if (future->stop & FILCHI_STOP_PLACE && thread->due)
         filchi_capacity_retake(thread->pool); /* given up again when it is taken from there */
@@ -81,7 +82,7 @@ bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_
     if (!future)
         return false;
     filchi_counter_add(&thread->worker->in_place, 1);
-    if (which == FILCHI_MEMBERS_STOPPED && filchi_future_group(future) == group)
+    if (which == FILCHI_MEMBERS_STOPPED && filchi_future_is_of(future, group))
         stop_entry(thread, future);
     else
         filchi_worker_run_entry(thread, future, false);

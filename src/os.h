@@ -114,7 +114,7 @@ int filchi_os_write(int fd, const char *text, size_t length);
 void filchi_os_error_text(int code, char *buffer, size_t size);
 
 #ifdef FILCH_TESTING
-/* Faults to inject: n > 0 makes the nth call from now fail, n < 0 every call from now on. Written by tests. */
+/* Faults to inject: n > 0 makes the nth call from now fail, n < 0 every call from the -nth on. Written by tests. */
 struct filchi_os_faults {
     _Atomic long allocations; /* filchi_os_alloc(), _alloc_aligned(), _pages(), _process_init() */
     _Atomic long threads;     /* filchi_os_thread_start() */

@@ -27,12 +27,14 @@ struct filchi_os_faults filchi_os_faults;
 static bool faulty(_Atomic long *countdown)
 {
     long n = atomic_load_explicit(countdown, memory_order_relaxed); /* relaxed: tests only, no data follows it. */
+    long next;
     do {
-        if (n <= 0)
-            return n < 0;
+        if (n == 0 || n == -1)
+            return n == -1;
+        next = n > 0 ? n - 1 : n + 1;
         /* relaxed: as above. A countdown that a test takes back meanwhile stays taken back. */
     } while (
-        !atomic_compare_exchange_weak_explicit(countdown, &n, n - 1, memory_order_relaxed, memory_order_relaxed));
+        !atomic_compare_exchange_weak_explicit(countdown, &n, next, memory_order_relaxed, memory_order_relaxed));
     return n == 1;
 }
 #define FAULTY(what) faulty(&filchi_os_faults.what)

@@ -15,13 +15,11 @@
 #include "error.h"
 #include "handoff.h"
 #include "options.h"
+#include "outcome.h"
 #include "submit.h"
 
 #include <errno.h>
 #include <string.h>
-
-/* Errors after the first that are kept; the others are counted. */
-#define SUPPRESSED 8
 
 /* A task whose future the scope keeps. */
 struct member {
@@ -42,12 +40,7 @@ struct filch_scope {
     uint32_t due;             /* signals accounted for */
     struct member *delivered; /* its future is lent to the caller */
     size_t n_delivered;
-    bool told; /* of an error */
-    /* Under the lock. */
-    pthread_mutex_t lock;
-    filch_error *first;
-    filch_error *suppressed[SUPPRESSED];
-    size_t n_suppressed; /* kept or not */
+    struct filchi_outcome outcome; /* what failed */
 };
 
 /* The innermost scope that this thread has opened outside of tasks. */
@@ -78,24 +71,24 @@ static bool is_over(const filch_scope *scope, size_t others)
 
 /* ---- What tasks tell the scope ---- */
 
-static void record(struct filchi_group *group, const filch_error *error)
+static void record(struct filchi_group *group, const filch_error *error, int code)
 {
     filch_scope *scope = (filch_scope *)group;
-    pthread_mutex_lock(&scope->lock);
-    bool first = !scope->first;
-    if (first)
-        scope->first = filch_error_ref(error);
-    else if (scope->n_suppressed++ < SUPPRESSED)
-        scope->suppressed[scope->n_suppressed - 1] = filch_error_ref(error);
-    pthread_mutex_unlock(&scope->lock);
-    if (first && scope->fail_fast)
+    if (filchi_outcome_record(&scope->outcome, error, code) && scope->fail_fast)
         filch_stop_request_error(scope->group.stop, error);
+}
+
+/* Whether it is the pool's shutdown that cancels tasks; relaxed: what cancels them has seen it before. */
+static bool is_cancelling(const filch_pool *pool)
+{
+    return atomic_load_explicit(&pool->closing, memory_order_relaxed) & FILCHI_CANCEL;
 }
 
 static void on_left(struct filchi_group *group, filch_state state, size_t n)
 {
     filch_scope *scope = (filch_scope *)group;
-    if (state == FILCH_STOPPED) /* relaxed: by Z1. */
+    bool stopped = state == FILCH_STOPPED || (state == FILCH_CANCELLED && is_cancelling(group->pool));
+    if (stopped) /* relaxed: by Z1. */
         atomic_store_explicit(&scope->stopped, true, memory_order_relaxed);
     leave(scope, n);
 }
@@ -148,9 +141,13 @@ static int create_stop(filch_pool *pool, const filch_scope_options *options, fil
     return filch_stop_create_until(out, parent, pool, deadline);
 }
 
-static void close_group(struct filchi_group *group)
+/* All are stopped first: tasks of one may keep the workers from those of another. */
+static void close_open(struct filchi_group *innermost_open)
 {
-    filch_scope_close((filch_scope *)group);
+    for (struct filchi_group *group = innermost_open; group; group = group->enclosing)
+        filch_stop_request(group->stop, -ECANCELED);
+    while (*innermost())
+        filch_scope_close((filch_scope *)*innermost());
 }
 
 int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_options *options)
@@ -167,19 +164,20 @@ int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_opti
     filch_scope *scope = filchi_os_alloc_aligned(_Alignof(filch_scope), sizeof *scope + name_size);
     if (!scope)
         return -ENOMEM;
-    scope->group = (struct filchi_group) { .failed = record, .left = on_left, .close = close_group, .pool = pool };
+    scope->group = (struct filchi_group) { .failed = record, .left = on_left, .close = close_open, .pool = pool };
     rc = create_stop(pool, &chosen, &scope->group.stop);
     if (rc) {
         filchi_os_free(scope);
         return rc;
     }
+    scope->group.stop->group = &scope->group;
     scope->name = chosen.name ? memcpy(scope + 1, chosen.name, name_size) : NULL;
     scope->fail_fast = chosen.policy == FILCH_FAIL_FAST;
     scope->discard = chosen.discard;
     atomic_init(&scope->unfinished, 1);
     filchi_parker_init(&scope->parker);
     filchi_mpsc_init(&scope->queue);
-    pthread_mutex_init(&scope->lock, NULL);
+    filchi_outcome_init(&scope->outcome);
     scope->group.enclosing = *innermost();
     *innermost() = &scope->group;
     *out = scope;
@@ -351,7 +349,7 @@ int filch_scope_next(filch_scope *scope, int64_t timeout_ns, filch_future **out)
         return rc;
     scope->n_delivered++;
     *out = member->waiter.subject;
-    scope->told |= filchi_future_state(*out) == FILCH_FAILED;
+    scope->outcome.told |= filchi_future_state(*out) == FILCH_FAILED;
     return 1;
 }
 
@@ -384,7 +382,8 @@ static int await_all(filch_scope *scope, bool firm)
 static int stopped_outcome(const filch_scope *scope, filch_error **out_error)
 {
     int reason = filch_stop_reason(scope->group.stop);
-    if (!reason)
+    bool shut_down = is_cancelling(scope->group.pool);
+    if (!reason && !shut_down)
         return 0;
     /* If it is the time of an enclosing scope that ran out, a task that returns this has only seen a stop. */
     bool own = !filch_stop_requested(scope->group.stop->parent);
@@ -393,34 +392,7 @@ static int stopped_outcome(const filch_scope *scope, filch_error **out_error)
     filchi_os_error_text(reason, text, sizeof text);
     if (out_error)
         *out_error = filchi_error_makef(scope->name, filch_stop_error(scope->group.stop), code,
-                                        "the scope was stopped: %s", text);
-    return code;
-}
-
-/* The first error with the later ones; the caller's to unref. */
-static filch_error *make_error(const filch_scope *scope)
-{
-    size_t kept = scope->n_suppressed < SUPPRESSED ? scope->n_suppressed : SUPPRESSED;
-    return filchi_error_with_suppressed(scope->first, (const filch_error *const *)scope->suppressed, kept,
-                                        scope->n_suppressed);
-}
-
-/* Under the lock: threads that have not heard of the end may submit tasks that fail at this moment. */
-static int first_error(filch_scope *scope, filch_error **out_error)
-{
-    pthread_mutex_lock(&scope->lock);
-    int code = scope->first ? filch_error_code(scope->first) : 0;
-    if (code && out_error)
-        *out_error = make_error(scope);
-    pthread_mutex_unlock(&scope->lock);
-    return code;
-}
-
-static int outcome(filch_scope *scope, filch_error **out_error)
-{
-    int code = first_error(scope, out_error);
-    if (!code && atomic_load_explicit(&scope->stopped, memory_order_relaxed)) /* relaxed: by Z1. */
-        code = stopped_outcome(scope, out_error);
+                                        "the scope was stopped: %s", reason ? text : "the pool was shut down");
     return code;
 }
 
@@ -434,22 +406,13 @@ int filch_scope_join(filch_scope *scope, filch_error **out_error)
             *out_error = filchi_error_makef(scope->name, NULL, rc, "the scope could not be joined");
         return rc;
     }
-    scope->told = true;
-    return outcome(scope, out_error);
+    int code = filchi_outcome_tell(&scope->outcome, out_error);
+    if (!code && atomic_load_explicit(&scope->stopped, memory_order_relaxed)) /* relaxed: by Z1. */
+        code = stopped_outcome(scope, out_error);
+    return code;
 }
 
 /* ---- Close ---- */
-
-/* Closed without anybody having heard of its errors. */
-static void report_unobserved(const filch_scope *scope)
-{
-    const struct filchi_origin *origin = scope->group.pool->origin;
-    if (!origin->on_unobserved)
-        return;
-    filch_error *error = make_error(scope);
-    origin->on_unobserved(error, origin->unobserved_arg);
-    filch_error_unref(error);
-}
 
 static void unlink_scope(const filch_scope *scope)
 {
@@ -475,13 +438,8 @@ void filch_scope_close(filch_scope *scope)
         free_member(member);
     /* relaxed: by Z1. */
     filchi_parker_settle(&scope->parker, scope->due + atomic_load_explicit(&scope->owed, memory_order_relaxed));
-    if (scope->first && !scope->told)
-        report_unobserved(scope);
-    filch_error_unref(scope->first);
-    for (size_t i = 0; i < SUPPRESSED; i++)
-        filch_error_unref(scope->suppressed[i]);
+    filchi_outcome_fini(&scope->outcome, scope->group.pool->origin);
     filch_stop_unref(scope->group.stop);
-    pthread_mutex_destroy(&scope->lock);
     filchi_os_free(scope);
 }
 

@@ -11,6 +11,8 @@
 
 #include <filch/filch.h>
 
+struct filchi_group;
+
 struct filch_stop {
     struct filchi_waitlist waiters; /* state 0 or FILCHI_STATE_FINAL */
     _Atomic uintptr_t reason;       /* 0, or a code (odd), or a filch_error with one reference; first wins */
@@ -25,6 +27,7 @@ struct filch_stop {
     struct filchi_waiter in_fd;     /* registered with ourselves once fd is there */
     bool attached;                  /* constant */
     struct deadline *deadline;      /* constant; NULL: none */
+    struct filchi_group *group;     /* constant: the scope whose own stop it is, or NULL */
     /* Constant: who disposes of it in the end; NULL: nobody else. Returns a reference to drop, or NULL. */
     filch_stop *(*release)(filch_stop *);
 };

@@ -93,6 +93,11 @@ int filch_stop_on_request(filch_stop_callback **out, filch_stop *stop, void (*fu
     return 0;
 }
 
+void filch_stop_callback_cleanup(filch_stop_callback **callback)
+{
+    filch_stop_callback_end(*callback);
+}
+
 bool filch_stop_callback_end(filch_stop_callback *callback)
 {
     if (!callback)

@@ -5,6 +5,7 @@
 #include "handoff.h"
 #include "later.h"
 #include "options.h"
+#include "transition.h"
 
 #include <string.h>
 
@@ -32,9 +33,12 @@ static int copy_long_name(const char *name, char **out)
     return 0;
 }
 
-/* The stop as the future will hold it: the pool's own is not counted. */
-static uintptr_t hold_stop(filch_pool *pool, filch_stop *stop)
+/* The stop as the future will hold it: the pool's own is not counted, nor is that of a scope, which is there until its
+ * tasks are over. A task with a plan may leave its stop a moment later. */
+static uintptr_t hold_stop(filch_pool *pool, filch_stop *stop, const struct filchi_group *group, bool planned)
 {
+    if (group && stop == group->stop && !planned)
+        return (uintptr_t)stop | FILCHI_STOP_GROUP;
     const struct filchi_thread *thread = filchi_thread_here;
     if (!stop && thread && thread->pool == pool && thread->frame)
         stop = filchi_future_stop(thread->frame->task);
@@ -157,7 +161,7 @@ static void fill(filch_future *future, const filch_task_options *options, struct
                                 options->arg_dtor);
     if (prepared->plan)
         filchi_future_init_plan(future, prepared->plan, delayed);
-    if (membership->group) {
+    if (membership->group && !(future->stop & FILCHI_STOP_GROUP)) {
         filchi_future_use_cold(future);
         future->group = membership->group;
     }
@@ -185,7 +189,8 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
     }
     bool delayed = options->start_at_ns > 0;
     filchi_future_init(future, fn, arg, membership->refs);
-    future->stop = hold_stop(pool, options->stop) | (prepared.entry == FILCHI_ENTRY_PLACE ? FILCHI_STOP_PLACE : 0);
+    future->stop = hold_stop(pool, options->stop, membership->group, prepared.plan) |
+                   (prepared.entry == FILCHI_ENTRY_PLACE ? FILCHI_STOP_PLACE : 0);
     if (options != &plain || membership->group)
         fill(future, options, &prepared, membership, delayed);
     filch_future *handle = future; /* a task nobody holds may be gone once it is published */

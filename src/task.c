@@ -27,37 +27,16 @@ filch_pool *filch_task_pool(const filch_task *self)
     return filchi_thread_here->pool;
 }
 
-/* Of a guest it is the host whose worker goes. */
-static void begin_region(struct filchi_thread *thread)
-{
-    if (!thread || thread->regions++ != 0)
-        return;
-    if (thread->guest)
-        begin_region(thread->host);
-    else
-        filchi_handoff_begin_region(thread);
-}
-
-static void end_region(struct filchi_thread *thread)
-{
-    if (!thread || !thread->regions || --thread->regions != 0)
-        return;
-    if (thread->guest)
-        end_region(thread->host);
-    else
-        filchi_handoff_end_region(thread);
-}
-
 void filch_blocking_begin(filch_task *self)
 {
     (void)self; /* it runs on this thread */
-    begin_region(filchi_worker_thread());
+    filchi_handoff_enter_region(filchi_worker_thread());
 }
 
 void filch_blocking_end(filch_task *self)
 {
     (void)self;
-    end_region(filchi_worker_thread());
+    filchi_handoff_leave_region(filchi_worker_thread());
 }
 
 unsigned filch_task_attempt(const filch_task *self)

@@ -47,6 +47,7 @@ struct filchi_timers {
     _Atomic int64_t sleeps_until;         /* timer thread: FILCHI_TIMERS_AWAKE, or when it will look by itself */
     struct filchi_parker parker;          /* anyone signals */
     struct filchi_deque due;              /* timer thread pushes, workers steal */
+    int64_t drop_stale_at;                /* timer thread: not before then, should `due` be full */
     struct filchi_timer *heap;            /* timer thread: the first due is the root */
     _Atomic size_t n;                     /* timer thread: timers in the heap */
     _Atomic uint32_t refs;                /* the pool, and who may send a message after it is gone */

@@ -6,6 +6,7 @@
 #include "handoff.h"
 #include "later.h"
 #include "starting.h"
+#include "transition.h"
 
 #include <string.h>
 
@@ -95,9 +96,11 @@ static filch_future *take_left(struct filchi_thread *thread)
 
 /* Start order with several workers is submission order but for what they took along: so no more than a
  * moment's work. */
-static unsigned batch_size(const struct filchi_worker *worker)
+static unsigned batch_size(const struct filchi_thread *thread)
 {
-    int64_t ns = worker->outside.ns;
+    int64_t ns = thread->worker->outside.ns;
+    if (thread->stopping)
+        return FILCHI_BATCH;
     return ns < BATCH_NS / FILCHI_BATCH ? FILCHI_BATCH : ns > BATCH_NS ? 1 : (unsigned)(BATCH_NS / ns);
 }
 
@@ -127,7 +130,7 @@ static filch_future *take_outside(struct filchi_thread *thread)
     filch_future *due = take_due(thread);
     if (due)
         return due;
-    if (filchi_batch_empty(batch) && !filchi_batch_fill(batch, &thread->pool->inject, batch_size(worker)))
+    if (filchi_batch_empty(batch) && !filchi_batch_fill(batch, &thread->pool->inject, batch_size(thread)))
         return NULL;
     struct filchi_mpsc_node *node = filchi_batch_take(batch);
     thread->outside = true;
@@ -213,6 +216,7 @@ static filch_future *find_work(struct filchi_thread *thread)
             return found;
         }
         reclaim(thread);
+        thread->stopping = false; /* what comes next is of another kind, for all we know */
         if (filchi_handoff_park(thread)) {
             filchi_worker_check_drained(thread->pool);
             return NULL;
@@ -288,8 +292,8 @@ static void execute(struct filchi_thread *thread, filch_future *future)
     if (!filchi_worker_pool_here(thread->pool))
         filchi_os_thread_exit(); /* the function called fork() and returned in the child: there is nothing here */
     while (thread->regions)      /* it returned inside one */
-        filch_blocking_end(future);
-    while (frame.scopes)
+        filchi_handoff_leave_region(filchi_worker_thread());
+    if (frame.scopes)
         frame.scopes->close(frame.scopes);
     thread->frame = frame.below;
     count_frames(thread, -1);
@@ -351,6 +355,7 @@ void filchi_worker_stopped(struct filchi_thread *thread, struct filchi_group *gr
         thread->n_stopped = 0;
     }
     thread->n_stopped++;
+    thread->stopping = true;
 }
 
 static void run_claimed(struct filchi_thread *thread, filch_future *future, bool outside)
@@ -360,6 +365,7 @@ static void run_claimed(struct filchi_thread *thread, filch_future *future, bool
         return;
     }
     filchi_worker_tell_group(thread);
+    thread->stopping = false;
     if (thread->guest) /* it has no worker whose averages could be told */
         execute(thread, future);
     else

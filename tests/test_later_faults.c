@@ -246,6 +246,35 @@ Test(later_faults, due_tasks_that_do_not_fit_start_without_memory_as_there_is_ro
     cr_assert_eq(filch_pool_destroy(pool), 0);
 }
 
+/* It runs each of them itself, which leaves the entry in the queue: nobody else is there to take it out. */
+static int await_due_without_memory(filch_task *self, void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < SQUEEZED; i++) {
+        filch_future *future = NULL;
+        must(filch_submit_after(filch_task_pool(self), FILCH_MS(1), count_ran, NULL, &future) == 0);
+        atomic_store(&filchi_os_faults.allocations, -1);
+        must(filch_future_wait(future, FILCH_FOREVER) == 0);
+        atomic_store(&filchi_os_faults.allocations, 0);
+        filch_future_unref(future);
+    }
+    return 0;
+}
+
+Test(later_faults, a_due_task_takes_the_place_of_those_that_were_run_where_they_were_awaited)
+{
+    filch_pool_options options = FILCH_POOL_OPTIONS;
+    filch_pool *pool;
+    options.workers = 1;
+    options.no_spare_threads = true;
+    must(filch_pool_create(&pool, &options) == 0);
+    filch_future *future = submit(pool, await_due_without_memory, NULL);
+    cr_assert_eq(filch_future_result(future, FILCH_FOREVER, NULL), 0);
+    cr_assert_eq(ran, SQUEEZED);
+    filch_future_unref(future);
+    cr_assert_eq(filch_pool_destroy(pool), 0);
+}
+
 Test(later_faults, a_due_task_that_does_not_fit_can_be_cancelled_or_stopped)
 {
     for (int how = 0; how < 3; how++) {

@@ -411,3 +411,21 @@ Test(scope_errors, shutdown_that_stops_and_cancels_ends_a_scope)
     filch_scope_close(scope);
     filch_pool_destroy(pool);
 }
+
+Test(scope_errors, tasks_that_a_shutdown_cancels_are_no_success)
+{
+    struct gate gate = GATE;
+    filch_pool *pool = pool_of(1);
+    filch_future *holder = hold_worker(pool, &gate);
+    filch_scope *scope = NULL;
+    filch_error *error = NULL;
+    cr_assert_eq(filch_scope_open(&scope, pool, NULL), 0);
+    cr_assert_eq(filch_scope_submit(scope, do_nothing, NULL, NULL), 0);
+    cr_assert_eq(filch_pool_shutdown(pool, FILCH_SHUTDOWN_CANCEL_PENDING, 0, NULL), 0);
+    cr_assert_eq(filch_scope_join(scope, &error), -ECANCELED);
+    cr_assert_str_eq(filch_error_message(error), "the scope was stopped: the pool was shut down");
+    filch_error_unref(error);
+    filch_scope_close(scope);
+    let_go(&gate, holder);
+    filch_pool_destroy(pool);
+}

@@ -97,8 +97,8 @@ static void expect_constant_memory(filch_pool *pool, bool inside, struct endless
     cr_assert_leq(tasks_in_memory(pool), (size_t)511 * (filch_pool_workers(pool) + 2), "%zu tasks",
                   tasks_in_memory(pool));
     cr_assert_leq(deque_capacity(pool), 4096u, "%zu entries", deque_capacity(pool));
-    if (!SANITIZED)
-        cr_assert_leq(resident_kib(), resident + 1024, "%zu KiB were %zu", resident_kib(), resident);
+    if (!SANITIZED) /* a thread that starts late brings a stack, perhaps of huge pages; a million items would show */
+        cr_assert_leq(resident_kib(), resident + 4096, "%zu KiB were %zu", resident_kib(), resident);
 }
 
 static void expect_constant_memory_with_any_workers(bool inside)

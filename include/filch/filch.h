@@ -22,7 +22,10 @@
  *    input order, filch_stream_begin() does so for endless input, filch_wait() waits for the first, the first
  *    error, or all of them.
  * 3. Nested: a task may submit sub tasks to its own pool and wait for them, whatever the number of workers.
- * 4. Stopping: filch_stop, filch_future_cancel(), filch_pool_shutdown(), filch_guard_begin() for Ctrl-C.
+ * 4. Together: filch_scope_open() for tasks that fail together and of which none is left afterwards.
+ * 5. Later and again: filch_submit_after(); filch_retry_options in the options of a submit.
+ * 6. Blocking: filch_blocking_begin() around a call that blocks gives the worker to other tasks.
+ * 7. Stopping: filch_stop, filch_future_cancel(), filch_pool_shutdown(), filch_guard_begin() for Ctrl-C.
  *
  * Conventions. A function that can fail returns 0 or a negative errno value; its outputs are called out and
  * are untouched on failure. Times are int64_t nanoseconds; a timeout that is negative (FILCH_FOREVER) never
@@ -31,13 +34,13 @@
  * pool, but no signal handler unless a comment says async-signal-safe. The library prints nothing,
  * never exits, and keeps no global state but the one signal handler that filch_guard_begin() asks for.
  *
- * fork(). In the child every call on a pool of the parent fails with -EOWNERDEAD and does nothing; filch_pool_workers()
- * and filch_pool_stop() still answer. Of its futures those that are final can be read; the others stay as they are:
- * waits and iterators fail with -EOWNERDEAD, a cancel returns false. Of a stop made before the fork only
- * filch_stop_requested(), _reason() and _error() are of use, as another thread may have been about to change it. A new
- * pool works, with new stops. A child made inside a task is outside of tasks: filch_task_current() is NULL; if the task
- * function returns there, the child ends with status 0; and it has inherited the blocked signals of its thread. The
- * parent does not notice.
+ * fork(). In the child every call on a pool of the parent fails with -EOWNERDEAD and does nothing;
+ * filch_pool_workers() and filch_pool_stop() still answer. Of its futures those that are final can be read; the
+ * others stay as they are: waits and iterators fail with -EOWNERDEAD, a cancel returns false. Of a stop made before
+ * the fork only filch_stop_requested(), _reason() and _error() are of use, as another thread may have been about to
+ * change it. A new pool works, with new stops. A child made inside a task is outside of tasks: filch_task_current()
+ * is NULL; if the task function returns there, the child ends with status 0; and it has inherited the blocked
+ * signals of its thread. The parent does not notice.
  *
  * Ordering. Everything before a submit happens before the task runs; everything a task does happens before
  * its final state is seen by filch_future_state(), a wait, an iterator or a callback.
@@ -71,12 +74,12 @@ typedef struct filch_future filch_task;
 typedef struct filch_pool filch_pool;   /* workers that run tasks */
 typedef struct filch_error filch_error; /* immutable, counted references: code, message, task, cause */
 typedef struct filch_stop filch_stop;   /* a flag with a first-wins reason, in a tree, parents stop children */
-typedef struct filch_stop_callback filch_stop_callback;
-typedef struct filch_completed filch_completed; /* an iterator over futures in completion order */
-typedef struct filch_mapping filch_mapping;     /* an iterator over the results of a map in input order */
-typedef struct filch_stream filch_stream;       /* a map over endless input */
-typedef struct filch_scope filch_scope;         /* tasks that fail together and are over when it is closed */
-typedef struct filch_guard filch_guard;         /* an interrupt guard */
+typedef struct filch_stop_callback filch_stop_callback; /* calls a function when a stop is requested */
+typedef struct filch_completed filch_completed;         /* an iterator over futures in completion order */
+typedef struct filch_mapping filch_mapping;             /* an iterator over the results of a map in input order */
+typedef struct filch_stream filch_stream;               /* a map over endless input */
+typedef struct filch_scope filch_scope;                 /* tasks that fail and end together */
+typedef struct filch_guard filch_guard;                 /* an interrupt guard */
 
 #define FILCH_FOREVER INT64_C(-1)
 /* Whole units only: 1500 ms, not 1.5 s. */
@@ -145,27 +148,27 @@ FILCH_API unsigned filch_default_workers(void);
 FILCH_API int filch_pool_create(filch_pool **out, const filch_pool_options *options);
 
 #define FILCH_SHUTDOWN_WAIT 1u           /* return when every task is final */
-#define FILCH_SHUTDOWN_CANCEL_PENDING 2u /* tasks that have not started become CANCELLED, at once */
+#define FILCH_SHUTDOWN_CANCEL_PENDING 2u /* tasks that have not started, or wait to start again, become CANCELLED */
 #define FILCH_SHUTDOWN_STOP_RUNNING 4u   /* request the pool's stop, reason -ECANCELED */
 
 /*
- * Refuses further submits and, as `flags` ask, cancels, stops and waits. Without CANCEL_PENDING everything that
- * was submitted still runs, and the tasks that run may go on submitting sub tasks. Nothing is lost: each task
- * ran or its future says why not. May be called again, with other flags too. A later filch_submit() fails with
- * -ESHUTDOWN.
+ * Refuses further submits and, as `flags` ask, cancels, stops and waits. Without CANCEL_PENDING everything that was
+ * submitted still runs, at its time and as often as its retries allow, and the tasks that run may go on submitting
+ * sub tasks. Nothing is lost: each task ran or its future says why not. May be called again, with other flags too.
+ * A later filch_submit() fails with -ESHUTDOWN.
  * Context: any thread, a task of this pool too if it does not ask to wait. Blocks up to timeout_ns with WAIT.
- * Errors: -EDEADLK (WAIT from a task of this pool; nothing was done), -ETIMEDOUT (tasks still run; *out_error,
- * unless NULL, is set to an error that counts them and names up to eight of those that run, the caller's to
- * unref; the pool stays shut), -EINVAL.
+ * Errors: -EDEADLK (WAIT from a task of this pool, or a callback on its timer thread; nothing was done), -ETIMEDOUT
+ * (tasks still run; *out_error, unless NULL, is set to an error that counts them and names up to eight of those
+ * that run, the caller's to unref; the pool stays shut), -EINVAL.
  */
 FILCH_API int filch_pool_shutdown(filch_pool *pool, unsigned flags, int64_t timeout_ns, filch_error **out_error);
 
 /*
  * Shuts the pool down as by FILCH_SHUTDOWN_WAIT with no timeout (everything submitted runs; to be quicker, call
  * filch_pool_shutdown() first), joins its threads and frees it. Futures outlive their pool.
- * Context: any thread but a task of this pool; blocks. NULL is allowed. No other call on the pool may be under
- * way, not even a filch_submit() whose task has finished already.
- * Errors: -EDEADLK from a task of this pool.
+ * Context: any thread but a task of this pool or a callback on its timer thread; blocks. NULL is allowed. No other
+ * call on the pool may be under way, not even a filch_submit() whose task has finished already.
+ * Errors: -EDEADLK from those; nothing was done.
  */
 FILCH_API int filch_pool_destroy(filch_pool *pool);
 
@@ -190,11 +193,11 @@ FILCH_API int filch_pool_resize(filch_pool *pool, unsigned workers);
 typedef struct filch_pool_stats {
     size_t size;             /* sizeof(filch_pool_stats), set by the caller */
     unsigned workers;        /* as created, or as resized last */
-    unsigned threads;        /* OS threads alive now */
+    unsigned threads;        /* OS threads alive now, but the one for timers */
     unsigned threads_peak;   /* most ever alive at once */
     unsigned idle;           /* workers that no thread holds now */
-    uint64_t submitted;      /* tasks accepted */
-    uint64_t finished;       /* tasks taken from the queues and dealt with */
+    uint64_t submitted;      /* tasks accepted; each attempt after the first counts as one */
+    uint64_t finished;       /* of those, how many were dealt with: run, or ended without */
     uint64_t stolen;         /* tasks taken from another worker */
     uint64_t ran_in_place;   /* tasks run on the stack of a task that awaited them */
     uint64_t handoffs;       /* times a waiting task gave its worker away */
@@ -249,10 +252,13 @@ FILCH_API int filch_pool_dump(filch_pool *pool, int fd);
 typedef int filch_fn(filch_task *self, void *arg);
 
 /*
- * How a task is tried again when it fails. Between two attempts it is in FILCH_RETRY_WAIT and holds neither worker nor
- * thread; a stop or a cancel ends that wait at once, without another attempt. In the end its error says how many
- * attempts were made; the last one's error is the cause. A task that returns -ECANCELED because its stop
- * is requested is not tried again.
+ * How a task is tried again when it fails. Between two attempts it is in FILCH_RETRY_WAIT and holds neither worker
+ * nor thread; a stop or a cancel ends that wait at once, without another attempt. In the end its error says how
+ * many attempts were made; the last one's error is the cause. A task that returns -ECANCELED because its stop is
+ * requested is not tried again. Each attempt calls the function anew, perhaps on another thread, with the same arg;
+ * a result or an error that the one before has left is dropped.
+ * Errors of the submit: -EINVAL (out of range; a backoff above 1e9 too), -EAGAIN (the pool's timer thread cannot be
+ * started).
  */
 typedef struct filch_retry_options {
     size_t size;             /* sizeof(filch_retry_options) */
@@ -261,7 +267,10 @@ typedef struct filch_retry_options {
     double backoff;          /* each further interval is so many times the one before, at least 1 */
     int64_t max_interval_ns; /* no interval is longer; 0: no limit */
     double jitter;           /* 0 to 1: each interval is drawn evenly from 1 - jitter to 1 + jitter times itself */
-    /* Whether to try again after this attempt's error. Called on the thread that ran it; NULL: always. */
+    /*
+     * Whether to try again after this attempt's error, which is valid during the call. Called on the thread that
+     * ran it, but not after the last attempt, nor once the stop is requested. NULL: always.
+     */
     bool (*should_retry)(const filch_error *error, unsigned attempt, void *arg);
     void *should_retry_arg;
 } filch_retry_options;
@@ -289,14 +298,15 @@ typedef struct filch_task_options {
  * elsewhere tasks start in submission order (exactly so with one worker).
  * `out` may be NULL: then nobody holds the future, and it is freed when the task is final.
  * A pool with a capacity does, from outside only, what its `overflow` says when no place is left; a place gets free
- * when a task is taken from the queue. FILCH_BLOCK waits as filch_future_wait() does. With FILCH_CALLER_RUNS the
+ * when a task is taken from the queue. One that is to start later takes none, nor does one that is submitted in a
+ * callback on the pool's timer thread. FILCH_BLOCK waits as filch_future_wait() does. With FILCH_CALLER_RUNS the
  * calling thread becomes the pool's for that one task: `self` works, what it submits to the pool goes in without a
  * limit, its waits and blocking regions are those of the thread, and the locks that the caller holds are held.
  * Context: any thread; does not wait, but for FILCH_BLOCK, FILCH_CALLER_RUNS and, once, a thread's start.
  * Ownership: the caller owns a reference *out.
- * Errors: -EINVAL, -ENOMEM, -ESHUTDOWN, -EAGAIN (the pool has no thread and none can be started), -ENOBUFS
- * (FILCH_REJECT), -ECANCELED or -EINTR (FILCH_BLOCK, as for waits). On error nothing was submitted and arg_dtor is not
- * called.
+ * Errors: -EINVAL, -E2BIG (options from a newer header), -ENOMEM, -ESHUTDOWN, -EAGAIN (the pool has no thread and
+ * none can be started), -ENOBUFS (FILCH_REJECT), -ECANCELED or -EINTR (FILCH_BLOCK, as for waits). On error nothing
+ * was submitted and arg_dtor is not called.
  * Ordering: happens before fn runs.
  */
 FILCH_API int filch_submit(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out);
@@ -309,7 +319,8 @@ FILCH_API int filch_submit_with(filch_pool *pool, filch_fn *fn, void *arg, const
  * Submits fn(arg) to start delay_ns from now, or at a time by filch_now(): never earlier, and later only as far
  * as the system and busy workers make it. Until then the task is PENDING and holds neither worker nor thread, and a
  * stop or a cancel ends it at once. A shutdown that cancels nothing waits for its time.
- * Context and errors: as filch_submit(); -EINVAL too for a negative time.
+ * Context, ownership, errors, ordering: as filch_submit(); -EINVAL too for a negative time or one that does not fit,
+ * -EAGAIN too if the pool's timer thread cannot be started.
  */
 FILCH_API int filch_submit_after(filch_pool *pool, int64_t delay_ns, filch_fn *fn, void *arg, filch_future **out);
 FILCH_API int filch_submit_at(filch_pool *pool, int64_t at_ns, filch_fn *fn, void *arg, filch_future **out);
@@ -324,7 +335,7 @@ FILCH_API bool filch_task_stopped(const filch_task *self);
 /* The task's stop and pool. Borrowed: valid until the task function returns. */
 FILCH_API filch_stop *filch_task_stop(const filch_task *self);
 FILCH_API filch_pool *filch_task_pool(const filch_task *self);
-/* Which attempt this is: 1 in the first. */
+/* Which attempt this is: 1 in the first, and without retries. */
 FILCH_API unsigned filch_task_attempt(const filch_task *self);
 /* Sets the result and returns 0, for `return filch_return(self, result);`. */
 FILCH_API int filch_return(filch_task *self, void *result);
@@ -367,13 +378,13 @@ FILCH_API void filch_blocking_end(filch_task *self);
 /* ---- Futures --------------------------------------------------------------------------------------- */
 
 typedef enum filch_state {
-    FILCH_PENDING = 0,    /* not started */
+    FILCH_PENDING = 0,    /* not started, or about to start again */
     FILCH_RUNNING = 1,    /* its function runs */
     FILCH_RETRY_WAIT = 2, /* an attempt failed, the next one is to come */
     FILCH_DONE = 3,       /* final: returned 0 */
     FILCH_FAILED = 4,     /* final: returned an error */
     FILCH_CANCELLED = 5,  /* final: cancelled before it started, or between two attempts */
-    FILCH_STOPPED = 6     /* final: its stop was requested, before it started or while it ran */
+    FILCH_STOPPED = 6     /* final: its stop was requested, before or while it ran, or between attempts */
 } filch_state;
 
 FILCH_API const char *filch_state_name(filch_state state); /* "pending", "running" and so on */
@@ -499,9 +510,8 @@ typedef struct filch_scope_options {
     const char *name;          /* copied; shown in errors of the scope itself; NULL: none */
     filch_scope_policy policy; /* what a failure does */
     bool discard;              /* keep no futures: constant memory however many tasks, no filch_scope_next() */
-    filch_stop *stop;   /* parent of the scope's stop; NULL: that of the enclosing scope, else of the task that
-                                  opens it, else of the pool */
-    int64_t timeout_ns; /* from its opening; then its stop is requested with -ETIMEDOUT; FILCH_FOREVER */
+    filch_stop *stop;          /* parent of its own; NULL: the enclosing scope's, the task's or the pool's */
+    int64_t timeout_ns;        /* from its opening; then its stop is requested with -ETIMEDOUT; FILCH_FOREVER */
 } filch_scope_options;
 
 /* clang-format off */
@@ -510,20 +520,24 @@ typedef struct filch_scope_options {
 
 /*
  * Opens a scope (a nursery): tasks submitted into it belong together, and none is left when it is closed. The first
- * one that fails is recorded, then the scope's stop is requested with its error (FILCH_FAIL_FAST); what that stop ends
- * is STOPPED and never takes the place of the first error. Scopes nest: inside a task or another open scope it
- * is the child of that one, whose stop reaches it. A scope that a task left open is closed when the task returns.
- * Context: any thread; the same one, inside a task the same task, waits for it and closes it.
+ * one that fails is recorded, then the scope's stop is requested with its error (FILCH_FAIL_FAST); what that stop
+ * ends is STOPPED and never takes the place of the first error. Scopes nest: inside a task or another open scope it
+ * is the child of that one, whose stop reaches it. A failure gets out when the task that opened the inner scope
+ * returns what the join gave. A scope that a task left open is closed when the task returns.
+ * Context: any thread; does not wait. The same thread, inside a task the same task, waits for it and closes it.
  * Ownership: the caller owns *out; release it with filch_scope_close() before the pool.
- * Errors: -ENOMEM, -EINVAL, -EAGAIN (a timeout needs a thread that cannot be started).
+ * Errors: -EINVAL, -E2BIG (options from a newer header), -ENOMEM, -EAGAIN (a timeout needs the pool's timer thread,
+ * which cannot be started).
  */
 FILCH_API int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_options *options);
 
 /*
  * Submits into the scope, as filch_submit(). The task's stop is the scope's, or one given that descends from it.
- * Once the scope is stopped the task becomes STOPPED instead of running.
+ * Once the scope is stopped the task becomes STOPPED instead of running. What one of its tasks submits to the pool by
+ * filch_submit() has the scope's stop, but is none of its tasks.
  * Context: the opener, the scope's own tasks, and any thread that knows that the scope is open and not about to be
- * closed. Ownership: *out is the caller's reference, beside the scope's own.
+ * closed; waits as filch_submit().
+ * Ownership: *out is the caller's reference, beside the scope's own.
  * Errors: as filch_submit(); -EINVAL too for a stop that does not descend from the scope's.
  */
 FILCH_API int filch_scope_submit(filch_scope *scope, filch_fn *fn, void *arg, filch_future **out);
@@ -531,8 +545,10 @@ FILCH_API int filch_scope_submit_with(filch_scope *scope, filch_fn *fn, void *ar
                                       const filch_task_options *options, filch_future **out);
 
 /*
- * The next of the scope's tasks that is final, in completion order, each once. Returns 1 and sets *out; 0 when every task
- * submitted so far was delivered; or an error, as filch_future_wait(), after which it may be called again.
+ * The next of the scope's tasks that is final, in completion order, each once. Returns 1 and sets *out; 0 when
+ * every task submitted so far was delivered; or an error, as filch_future_wait(), after which it may be called
+ * again.
+ * Context: the opener; blocks up to timeout_ns, inside a task as filch_future_wait().
  * Ownership: *out is lent until the next call or the close; filch_future_ref() keeps it.
  * Errors: -EINVAL too (the scope keeps no futures), -EDEADLK too (the caller has not opened it, as one of its tasks).
  */
@@ -543,8 +559,9 @@ FILCH_API int filch_scope_next(filch_scope *scope, int64_t timeout_ns, filch_fut
  * error, with *out_error (unless NULL) that error, the caller's to unref; the later ones are its suppressed errors,
  * the first few kept, all counted. Without an error: -ETIMEDOUT if the scope's time ran out, -ECANCELED if it
  * was stopped otherwise, provided that this ended a task. Then the scope may be used again.
- * Errors: -EDEADLK (the caller has not opened it, as one of its tasks), -EAGAIN as filch_future_wait(); then it was not
- * joined.
+ * Context: the opener; blocks, and neither a stop nor an interrupt nor a timeout ends it.
+ * Errors: -EDEADLK (the caller has not opened it, as one of its tasks; or as filch_future_wait()), -EAGAIN as
+ * filch_future_wait(); then it was not joined, which *out_error tells.
  */
 FILCH_API int filch_scope_join(filch_scope *scope, filch_error **out_error);
 
@@ -592,7 +609,11 @@ FILCH_API int filch_map(filch_pool *pool, filch_map_fn *fn, void *arg, const voi
 
 /*
  * The same as an iterator: results are delivered in input order as soon as they are there.
- * Ownership: `in` and `out` must live until filch_mapping_end(). The caller owns *mapping.
+ * Context: any thread; waits only as filch_submit() does. The mapping is used by one thread at a time, inside a
+ * task by that task.
+ * Ownership: `in` and `out` must live until filch_mapping_end(). The caller owns *mapping; release it with
+ * filch_mapping_end(), before the pool goes.
+ * Errors: -EINVAL, -E2BIG, -ENOMEM, those of filch_submit(); no task of it is left then.
  */
 FILCH_API int filch_mapping_begin(filch_mapping **mapping, filch_pool *pool, filch_map_fn *fn, void *arg,
                                   const void *in, size_t in_size, void *out, size_t out_size, size_t n,
@@ -669,14 +690,15 @@ FILCH_API void filch_stream_end(filch_stream *stream);
 
 /*
  * Creates a stop, child of `parent` (NULL: none; the child keeps a reference to it).
+ * Context: any thread.
  * Ownership: the caller owns a reference *out; tasks that were given it hold their own.
  * Errors: -ENOMEM.
  */
 FILCH_API int filch_stop_create(filch_stop **out, filch_stop *parent);
 /*
- * The same, and it is requested with reason -ETIMEDOUT at deadline_ns (by filch_now()), by the timer thread of `pool`.
- * It may outlive the pool; without the pool the deadline is void.
- * Errors: -ENOMEM, -EAGAIN (the thread cannot be started), -EINVAL.
+ * The same, and it is requested with reason -ETIMEDOUT at deadline_ns (by filch_now()), on the timer thread of
+ * `pool`, whatever its workers do. It may outlive the pool; without the pool the deadline is void.
+ * Errors: -EINVAL (no pool, a negative time), -ENOMEM, -EAGAIN (the timer thread cannot be started).
  */
 FILCH_API int filch_stop_create_until(filch_stop **out, filch_stop *parent, filch_pool *pool, int64_t deadline_ns);
 FILCH_API filch_stop *filch_stop_ref(filch_stop *stop); /* NULL is allowed */
@@ -708,22 +730,23 @@ FILCH_API const filch_error *filch_stop_error(const filch_stop *stop);
 FILCH_API int filch_stop_fd(filch_stop *stop, int *out);
 
 /*
- * Calls callback(arg) exactly once when the stop is requested, after every stop below it was requested too and those
- * who wait were told, in the order of registration; or here at once if it is requested already. It is called on the
- * thread that requests the stop, there or at an ancestor, and so in a signal handler if the request comes from one; or
- * on a thread that happens to end a wait, a child stop or a callback under the stop at that moment. So hold no lock
- * that a callback takes while you do any of these.
- * Context: any thread. Ownership: the caller owns *out, which is set before the callback can be called; release
- * it with filch_stop_callback_end(). It holds a reference to `stop`.
+ * Calls callback(arg) exactly once when the stop is requested, after every stop below it was requested too and
+ * those who wait were told, in the order of registration; or here at once if it is requested already. It is
+ * called on the thread that requests the stop, there or at an ancestor, and so in a signal handler if the request
+ * comes from one; or on a thread that happens to end a wait, a child stop or a callback under the stop at that
+ * moment. So hold no lock that a callback takes while you do any of these.
+ * Context: any thread.
+ * Ownership: the caller owns *out, which is set before the callback can be called; release it with
+ * filch_stop_callback_end(). It holds a reference to `stop`.
  * Errors: -ENOMEM, -EINVAL.
  */
 FILCH_API int filch_stop_on_request(filch_stop_callback **out, filch_stop *stop, void (*callback)(void *arg),
                                     void *arg);
 
 /*
- * Ends it. True: the callback was not called and never will be. False: it was called. If another thread is calling the
- * stop's callbacks at this moment, waits until this one has had its turn: what it uses may go after the end. A callback
- * may end itself, or others of its stop, which does not wait.
+ * Ends it. True: the callback was not called and never will be. False: it was called. If another thread is calling
+ * the stop's callbacks at this moment, waits until this one has had its turn: what it uses may go after the end. A
+ * callback may end itself, or others of its stop, which does not wait.
  * Context: any thread; may block. NULL is allowed (true).
  */
 FILCH_API bool filch_stop_callback_end(filch_stop_callback *callback);
@@ -749,8 +772,8 @@ FILCH_API const filch_error *filch_error_root(const filch_error *error);
  * from the first index on that was not. Borrowed. */
 FILCH_API size_t filch_error_suppressed_count(const filch_error *error);
 FILCH_API const filch_error *filch_error_suppressed(const filch_error *error, size_t index);
-/* Writes the chain and then what it suppressed, a line each, as snprintf(): returns the length that all of it has,
- * without the terminating 0. */
+/* Writes the chain and then what it suppressed, each with its causes, a line each, as snprintf(): returns the length
+ * that all of it has, without the terminating 0. */
 FILCH_API size_t filch_error_format(const filch_error *error, char *buffer, size_t size);
 /* Writes it to a stream. Returns 0, or -EIO if the stream failed. */
 FILCH_API int filch_error_print(const filch_error *error, FILE *stream);
@@ -780,6 +803,7 @@ FILCH_API void filch_mapping_cleanup(filch_mapping **mapping);
 FILCH_API void filch_stream_cleanup(filch_stream **stream);
 FILCH_API void filch_scope_cleanup(filch_scope **scope);
 FILCH_API void filch_stop_cleanup(filch_stop **stop);
+FILCH_API void filch_stop_callback_cleanup(filch_stop_callback **callback);
 FILCH_API void filch_error_cleanup(filch_error **error);
 FILCH_API void filch_guard_cleanup(filch_guard **guard);
 

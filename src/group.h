@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* A scope as its tasks know it. */
+#ifndef FILCHI_GROUP_H
+#define FILCHI_GROUP_H
+
+#include "waitlist.h"
+
+#include <filch/filch.h>
+
+/* What tasks belong to together: a scope, as its tasks know it. */
+struct filchi_group {
+    /* The runner, before the task becomes FAILED with this error, and code: without memory the error has another. */
+    void (*failed)(struct filchi_group *group, const filch_error *error, int code);
+    /* Who made n tasks final, when their waiters were served. The tasks may be gone. */
+    void (*left)(struct filchi_group *group, filch_state state, size_t n);
+    /* The thread that opened it, whose task has returned: closes it and those around it, which it has left open. */
+    void (*close)(struct filchi_group *group);
+    struct filchi_group *enclosing; /* opener: of those it has open, the next one out */
+    filch_pool *pool;               /* constant: of all its tasks */
+    filch_stop *stop;               /* constant: their stops are this one or descend from it */
+};
+
+/* How a task belongs to a group. */
+struct filchi_membership {
+    struct filchi_group *group;
+    struct filchi_waiter *waiter; /* registered with the task from the beginning, its subject set; NULL: none */
+    unsigned refs;                /* handles at the beginning */
+};
+
+#endif

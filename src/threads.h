@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* OS threads of a pool. One runs tasks only while it holds a worker, and a task keeps its thread from start to end. */
+#ifndef FILCHI_THREADS_H
+#define FILCHI_THREADS_H
+
+#include "future.h"
+#include "parker.h"
+#include "slot.h"
+
+/* A task on a thread's stack. */
+struct filchi_frame {
+    filch_future *task;
+    struct filchi_frame *below;
+    struct filchi_group *scopes; /* own: the innermost that the task has open */
+};
+
+/* The name of the task a thread runs, readable by others at any time (a sequence lock). */
+#define FILCHI_LABEL_WORDS 4
+struct filchi_label {
+    _Atomic uint32_t version; /* odd: being written */
+    _Atomic uint64_t text[FILCHI_LABEL_WORDS];
+};
+
+/* What a blocked thread waits for; docs/design/await.md tells how a cycle is found. */
+struct filchi_awaited {
+    enum {
+        FILCHI_AWAITED_OTHER,  /* not one that is followed */
+        FILCHI_AWAITED_FUTURE, /* `future` */
+        FILCHI_AWAITED_ANY,    /* any subject of `nodes`; it is NULL where it was delivered */
+        FILCHI_AWAITED_GROUP   /* every task of `group` */
+    } kind;
+    bool timed; /* the wait has a deadline */
+    bool firm;  /* it must not fail */
+    const filch_future *future;
+    const struct filchi_group *group;
+    const struct filchi_waiter *nodes;
+    size_t n;
+    size_t *hint; /* of nodes: one that could become final when it was last looked at; handoff's lock */
+};
+
+enum filchi_place { FILCHI_NOWHERE, FILCHI_SPARE, FILCHI_RESUMABLE, FILCHI_BLOCKED, FILCHI_IN_REGION };
+
+struct filchi_thread {
+    filch_pool *pool;             /* constant */
+    bool guest;                   /* constant: none of the pool's, but it runs a task of it within a submit */
+    struct filchi_thread *host;   /* constant: a guest's, what the thread is else; NULL: no pool's */
+    struct filchi_worker *worker; /* the holder; given under handoff's lock while it has none */
+    struct filchi_frame *frame;   /* own: innermost task */
+    bool searching;               /* own, or the giver: counted in the idle word */
+    bool outside;                 /* own: the task found last came from outside */
+    struct filchi_group
+        *stopped_group;          /* own: it has stopped tasks of this group and not told it so far; or NULL */
+    size_t n_stopped;            /* own: how many of them */
+    bool stopping;               /* own: the last task was stopped before it ran, which takes no time */
+    bool due;                    /* own: it had waited for its time, and holds no place */
+    unsigned regions;            /* own: blocking regions it is in; the worker is given away meanwhile */
+    uint64_t awaits;             /* own: waits so far, to tell leaves from mains */
+    uintptr_t stack_low;         /* own: 0 if unknown, then nothing runs in place */
+    size_t stack_reserve;        /* own: what must be left below a task that is run in place, bytes */
+    struct filchi_label label;   /* own writes, all read */
+    _Atomic unsigned depth;      /* tasks on its stack; the same */
+    _Atomic long id;             /* the system's number of it; the same */
+    struct filchi_parker parker; /* signalled when a worker was given or the pool ends */
+    /* All under handoff's lock. */
+    enum filchi_place place;
+    struct filchi_thread *next, *previous; /* in the list of that place */
+    struct filchi_parker *sleeping_on;     /* while BLOCKED */
+    uint32_t seen;                         /* its count when the thread last looked */
+    bool stalled;                          /* BLOCKED on something that nobody has started */
+    bool pokable;                          /* and would start it itself, given a worker */
+    bool later;                            /* BLOCKED on something that may become due */
+    uint32_t news;                         /* the pool's, when it last looked whether that is so */
+    bool poked;                            /* given a worker while BLOCKED */
+    uint32_t signals;                      /* by the pool to sleeping_on, which the thread has not counted yet */
+    bool doomed;                           /* poked because nobody can ever start it: the wait fails */
+    struct filchi_awaited awaited;         /* while BLOCKED; own before */
+    bool deadlocked;                       /* signalled to sleeping_on: the wait fails, as it could not end */
+    bool stuck;                            /* what the last look for a deadlock thought of it */
+    uint64_t look;                         /* and which one it was */
+    struct filchi_thread *next_reached;    /* in that look */
+    struct filchi_thread *next_thread;     /* of all threads ever started and not joined */
+    bool ended;                            /* it left; its memory is used again */
+    bool joined;                           /* starter's: and nothing of it is left */
+    unsigned number;                       /* in its name; before it starts */
+    pthread_t os;
+};
+
+#endif

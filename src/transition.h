@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* Every transition of a task's state, one function each: see future.h for the object, docs/design/lifetime.md for who
+ * holds it when. future.c has them all. */
+#ifndef FILCHI_TRANSITION_H
+#define FILCHI_TRANSITION_H
+
+#include "future.h"
+
+enum filchi_claim {
+    FILCHI_CLAIM_GOT,   /* PENDING -> RUNNING: the caller runs it */
+    FILCHI_CLAIM_STALE, /* somebody else claimed or cancelled it before */
+};
+
+/* The submitter, before it is published. `refs` handles; 0 for a task that nobody holds. */
+void filchi_future_init(filch_future *future, filch_fn *fn, void *arg, uint32_t refs);
+/* The same: what needs line 1. The name must be owned by the future (name_inline, or allocated), or NULL. */
+void filchi_future_init_cold(filch_future *future, const char *name, void (*arg_dtor)(void *));
+/* The same: it starts later, or again. The future owns the plan. Not pending but waiting, if `wait`. */
+void filchi_future_init_plan(filch_future *future, struct filchi_plan *plan, bool wait);
+/* The submitter gives it up again: nothing runs but the memory's return. */
+void filchi_future_abandon(filch_future *future);
+
+/* Who popped its queue entry. STALE: the entry's reference was dropped, the object must not be touched again. */
+enum filchi_claim filchi_future_claim(filch_future *future);
+/* Who holds a handle, and leaves the queue entry where it is. */
+enum filchi_claim filchi_future_claim_in_place(filch_future *future);
+/* Who popped its queue entry: PENDING -> CANCELLED, unless it is stale. The object must not be touched again. */
+void filchi_future_cancel_entry(filch_future *future);
+
+/* The runner, as it starts: the function, whose place its thread takes. */
+static inline filch_fn *filchi_future_begin(filch_future *future, const struct filchi_thread *thread)
+{
+    /* relaxed: the submitter's; publishing the task ordered it. */
+    uintptr_t fn = atomic_load_explicit(&future->body, memory_order_relaxed);
+    atomic_store_explicit(&future->body, (uintptr_t)thread, memory_order_relaxed); /* relaxed: see the next. */
+    /* release F3: pairs with acquire F3 in filchi_future_thread(); the thread before the word that says so. */
+    atomic_store_explicit(&future->begun, 1, memory_order_release);
+    return (filch_fn *)fn;
+}
+
+/* The runner, with what the function returned: RUNNING -> DONE, FAILED or STOPPED. Never touch the object
+ * again. */
+void filchi_future_complete(filch_future *future, int rc);
+/* The runner, instead of running it: its stop is requested. Returns the group, or NULL, that it must tell. */
+struct filchi_group *filchi_future_complete_stopped(filch_future *future);
+
+/* The runner, after filchi_future_attempt_error(): RUNNING -> RETRY_WAIT. The error is dropped. */
+void filchi_future_wait(filch_future *future);
+/* The timer thread, for one that waits. False: it was cancelled meanwhile, and may be touched until the
+ * canceller's message has come. */
+bool filchi_future_make_ready(filch_future *future);
+bool filchi_future_stop_waiting(filch_future *future);
+bool filchi_future_cancel_waiting(filch_future *future);
+/* The timer thread, for one that was cancelled, once the canceller's message has come: its last touch. */
+void filchi_future_let_go(filch_future *future);
+/* The timer thread, whose queue has no room for what it has just made ready: true if it waits again. */
+bool filchi_future_take_back(filch_future *future);
+
+/* Who runs it: the error of its attempt, made if the task attached none. Borrowed. Its result is dropped. */
+const filch_error *filchi_future_attempt_error(filch_future *future, int code);
+
+#endif
