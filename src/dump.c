@@ -99,6 +99,9 @@ static void print_awaited(struct text *text, const struct filchi_thread *thread)
     case FILCHI_AWAITED_GROUP:
         print(text, " awaits the tasks of a scope");
         break;
+    case FILCHI_AWAITED_MEMBER:
+        print(text, " awaits the next task of a scope");
+        break;
     case FILCHI_AWAITED_OTHER:
         print(text, " waits");
         break;
