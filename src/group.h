@@ -21,6 +21,7 @@ struct filchi_group {
     struct filchi_group *enclosing; /* opener: of those it has open, the next one out */
     filch_pool *pool;               /* constant: of all its tasks */
     filch_stop *stop;               /* constant: their stops are this one or descend from it */
+    _Atomic bool from_outside;      /* tasks may be where those from outside wait; who submits them, before */
 };
 
 /* How a task belongs to a group. */

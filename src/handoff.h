@@ -19,7 +19,8 @@ void filchi_handoff_fini(struct filchi_handoff *handoff);
 int filchi_handoff_ensure_thread(filch_pool *pool);
 /* Anyone who has published work: wakes or starts a thread if one is called for. */
 void filchi_handoff_notify(filch_pool *pool);
-/* The timer thread: the same for a task that became due, which blocked threads may look for once more. */
+/* Anyone: the same for a task that became due or came into a scope from outside, which blocked threads may look for
+ * once more. */
 void filchi_handoff_notify_due(filch_pool *pool);
 /* How often that was so: for who looks next whether what it waits for has become due. */
 static inline uint32_t filchi_handoff_news(const filch_pool *pool)

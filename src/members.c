@@ -17,7 +17,16 @@ static bool is_member(struct filchi_thread *thread, filch_future *future, const 
     return false;
 }
 
-/* Looks at every entry of every queue once. */
+/* The group's tasks from outside lie between those of others, which move over to where the newest goes first: they are
+ * looked for only if there are any. */
+static filch_future *take_of_others(struct filchi_thread *thread, const struct filchi_group *group)
+{
+    /* relaxed: by J1, as a look that missed it is followed by another. */
+    bool outside = atomic_load_explicit(&group->from_outside, memory_order_relaxed);
+    return outside ? filchi_worker_take_others(thread) : filchi_worker_take_sub_task(thread);
+}
+
+/* Looks at every entry of every queue that may have one once. */
 static filch_future *search_member(struct filchi_thread *thread, const struct filchi_group *group)
 {
     struct filchi_deque *own = &thread->worker->deque;
@@ -26,7 +35,7 @@ static filch_future *search_member(struct filchi_thread *thread, const struct fi
         if (filchi_deque_steal(own, &item) == FILCHI_DEQUE_TOOK && is_member(thread, item, group))
             return item;
     for (uint64_t left = filchi_worker_unfinished(thread->pool); left > 0; left--) {
-        item = filchi_worker_take_others(thread);
+        item = take_of_others(thread, group);
         if (!item || is_member(thread, item, group))
             return item;
     }

@@ -54,7 +54,7 @@ struct filchi_handoff {
     _Atomic unsigned workers;         /* how many there should be in circulation; as alive */
     _Atomic unsigned wanted;          /* workers that resumable threads want or that are too many; as alive */
     _Atomic int64_t retry_at;         /* no new thread before, ns; 0: none was refused; as alive */
-    _Atomic uint32_t news;            /* how often a task became due; the timer thread */
+    _Atomic uint32_t news;            /* how often a blocked thread has reason to look again */
     unsigned spare_threads;           /* constant: most threads beyond one a worker */
     size_t stack_size;                /* constant */
     struct filchi_hooks hooks;        /* constant */

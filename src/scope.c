@@ -183,6 +183,7 @@ int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_opti
     scope->name = chosen.name ? memcpy(scope + 1, chosen.name, name_size) : NULL;
     scope->fail_fast = chosen.policy == FILCH_FAIL_FAST;
     scope->discard = chosen.discard;
+    atomic_init(&scope->group.from_outside, false);
     atomic_init(&scope->unfinished, 1);
     filchi_parker_init(&scope->parker);
     filchi_mpsc_init(&scope->queue);

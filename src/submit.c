@@ -131,7 +131,7 @@ static int prepare(filch_pool *pool, filch_fn *fn, const filch_task_options *opt
     return rc;
 }
 
-static int publish(filch_pool *pool, const struct prepared *prepared, filch_future *future)
+static int publish(filch_pool *pool, const struct prepared *prepared, filch_future *future, bool of_group)
 {
     if (prepared->entry == FILCHI_ENTRY_CALLER_RUNS) {
         filchi_worker_run_as_guest(pool, future);
@@ -147,9 +147,21 @@ static int publish(filch_pool *pool, const struct prepared *prepared, filch_futu
         }
     } else {
         filchi_inject_push(&pool->inject, &future->link);
+        if (of_group) { /* who waits for the group does not look there if it has not heard of it */
+            filchi_handoff_notify_due(pool);
+            return 0;
+        }
     }
     filchi_handoff_notify(pool);
     return 0;
+}
+
+/* Those who wait for the group's tasks look for them where such tasks wait. */
+static void mark_from_outside(struct filchi_group *group)
+{
+    /* relaxed: the news of the task publish it. */
+    if (!atomic_load_explicit(&group->from_outside, memory_order_relaxed))
+        atomic_store_explicit(&group->from_outside, true, memory_order_relaxed);
 }
 
 /* Puts together what was prepared. */
@@ -165,6 +177,8 @@ static void fill(filch_future *future, const filch_task_options *options, struct
         filchi_future_use_cold(future);
         future->group = membership->group;
     }
+    if (membership->group && !prepared->inside)
+        mark_from_outside(membership->group);
     if (membership->waiter) {
         membership->waiter->subject = future;
         filchi_waitlist_add(&future->waiters, membership->waiter);
@@ -199,7 +213,7 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
             filchi_counter_add(&prepared.inside->worker->submitted, 1);
         filchi_later_enter(future, options->start_at_ns);
     } else {
-        rc = publish(pool, &prepared, future);
+        rc = publish(pool, &prepared, future, membership->group);
     }
     if (rc)
         filchi_future_abandon(future);

@@ -32,17 +32,21 @@ _Thread_local struct filchi_thread *filchi_thread_here;
 
 /* ---- Finding work ---- */
 
-filch_future *filchi_worker_steal_from(struct filchi_worker *victim, bool *outside)
+static filch_future *steal_sub_task(struct filchi_worker *victim)
 {
-    void *item = filchi_batch_take(&victim->batch);
-    *outside = item != NULL;
-    if (item)
-        return filchi_future_of_link(item);
+    void *item = NULL;
     enum filchi_deque_steal outcome;
     do
         outcome = filchi_deque_steal(&victim->deque, &item);
     while (outcome == FILCHI_DEQUE_LOST);
     return outcome == FILCHI_DEQUE_TOOK ? item : NULL;
+}
+
+filch_future *filchi_worker_steal_from(struct filchi_worker *victim, bool *outside)
+{
+    void *item = filchi_batch_take(&victim->batch);
+    *outside = item != NULL;
+    return item ? filchi_future_of_link(item) : steal_sub_task(victim);
 }
 
 static uint64_t next_random(struct filchi_worker *worker)
@@ -55,7 +59,7 @@ static uint64_t next_random(struct filchi_worker *worker)
 }
 
 /* One round over all the others, from a random one on. */
-static filch_future *steal(struct filchi_thread *thread)
+static filch_future *steal(struct filchi_thread *thread, bool sub_tasks)
 {
     filch_pool *pool = thread->pool;
     struct filchi_worker *own = thread->worker;
@@ -68,7 +72,7 @@ static filch_future *steal(struct filchi_thread *thread)
     for (unsigned i = 0; i < n && !found; i++) {
         struct filchi_worker *victim = filchi_pool_worker(pool, (first + i) % n);
         if (victim != own)
-            found = filchi_worker_steal_from(victim, &thread->outside);
+            found = sub_tasks ? steal_sub_task(victim) : filchi_worker_steal_from(victim, &thread->outside);
     }
     filchi_reader_end(&own->thief);
     if (found)
@@ -156,14 +160,20 @@ static filch_future *take_own(struct filchi_thread *thread)
 filch_future *filchi_worker_take_others(struct filchi_thread *thread)
 {
     filch_future *found = take_outside(thread);
-    return found ? found : steal(thread);
+    return found ? found : steal(thread, false);
+}
+
+filch_future *filchi_worker_take_sub_task(struct filchi_thread *thread)
+{
+    filch_future *found = take_due(thread);
+    return found ? found : steal(thread, true);
 }
 
 /* Own queues are empty: looks at everybody's, for a bounded time. */
 static filch_future *search(struct filchi_thread *thread)
 {
     filch_pool *pool = thread->pool;
-    filch_future *found = steal(thread);
+    filch_future *found = steal(thread, false);
     if (found)
         return found;
     if (!thread->searching)

@@ -53,6 +53,8 @@ bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *futur
 
 /* T's own: an entry from outside, or else of another worker; NULL if there is none. */
 filch_future *filchi_worker_take_others(struct filchi_thread *thread);
+/* The same, but none from outside, unless it had waited for its time. */
+filch_future *filchi_worker_take_sub_task(struct filchi_thread *thread);
 /* T's own: deals with a queue entry. The worker after it may be another one than before. */
 void filchi_worker_run_entry(struct filchi_thread *thread, filch_future *future, bool outside);
 /* T's own, as the first thing, with an entry that it deals with otherwise. */

@@ -7,17 +7,17 @@ SUITE(deadlock_scopes);
 enum { ROUNDS = 40 };
 
 struct cycle {
-    struct event go, blocks;
+    struct event go, started;
     struct gate gate;
     filch_future *opener;
     filch_stop *apart;
     int rc, member_rc;
-    bool opener_first; /* it blocks before the one that closes the cycle */
+    unsigned before; /* so many block before the one that waits for the opener; 0: the opener is the last */
 };
 
-#define CYCLE                                      \
-    {                                              \
-        .go = EVENT, .blocks = EVENT, .gate = GATE \
+#define CYCLE                                       \
+    {                                               \
+        .go = EVENT, .started = EVENT, .gate = GATE \
     }
 
 /* Until so many more tasks than at the beginning have given their worker away. */
@@ -29,27 +29,24 @@ static void until_blocked(filch_pool *pool, uint64_t before, unsigned n)
 static int await_opener(filch_task *self, void *arg)
 {
     struct cycle *cycle = arg;
-    if (cycle->opener_first) {
-        uint64_t before = stats_of(filch_task_pool(self)).handoffs;
-        event_signal(&cycle->blocks);
-        until_blocked(filch_task_pool(self), before, 1);
-    }
+    uint64_t handoffs = stats_of(filch_task_pool(self)).handoffs;
+    event_signal(&cycle->started);
+    until_blocked(filch_task_pool(self), handoffs, cycle->before);
     cycle->member_rc = filch_future_wait(cycle->opener, FILCH_FOREVER);
     return 0;
 }
 
-/* Spawns the member that will wait for us; it waits already unless we are to come first. */
+/* Spawns the member that will wait for us, and runs elsewhere; it waits already unless we are to come first. */
 static filch_scope *open_cycle(filch_task *self, struct cycle *cycle)
 {
     filch_pool *pool = filch_task_pool(self);
     event_await(&cycle->go); /* `opener` is set */
-    uint64_t before = stats_of(pool).handoffs;
+    uint64_t handoffs = stats_of(pool).handoffs;
     filch_scope *scope = scope_of(pool);
     spawn(scope, await_opener, cycle);
-    if (cycle->opener_first)
-        event_await(&cycle->blocks);
-    else
-        until_blocked(pool, before, 1);
+    event_await(&cycle->started);
+    if (!cycle->before)
+        until_blocked(pool, handoffs, 1);
     return scope;
 }
 
@@ -90,7 +87,7 @@ Test(deadlock_scopes, a_wait_that_closes_a_cycle_through_next_fails)
     filch_pool *pool = pool_of(2);
     for (int i = 0; i < ROUNDS; i++) {
         struct cycle cycle = CYCLE;
-        cycle.opener_first = true;
+        cycle.before = 1;
         run_cycle(pool, await_next, &cycle);
         cr_assert_eq(cycle.rc, 1);
         cr_assert_eq(cycle.member_rc, -EDEADLK);
@@ -106,7 +103,7 @@ static int await_both(filch_task *self, void *arg)
     filch_scope *scope = open_cycle(self, cycle);
     spawn(scope, pass_gate, &cycle->gate);
     event_await(&cycle->gate.started); /* elsewhere, not in place of our wait */
-    event_signal(&cycle->blocks);
+    event_signal(&cycle->started);
     must(filch_scope_next(scope, FILCH_FOREVER, &next) == 1);
     must(filch_future_state(next) == FILCH_DONE);
     spawn(scope, do_nothing, NULL);
@@ -126,7 +123,7 @@ Test(deadlock_scopes, next_is_no_cycle_while_one_of_the_tasks_can_go_on)
         uint64_t before = stats_of(pool).handoffs;
         cycle.opener = submit(pool, await_both, &cycle);
         event_signal(&cycle.go);
-        event_await(&cycle.blocks);
+        event_await_count(&cycle.started, 2);
         until_blocked(pool, before, 2);
         gate_open(&cycle.gate);
         cr_assert_eq(filch_future_result(cycle.opener, FILCH_SECONDS(20), NULL), 0);
@@ -153,4 +150,90 @@ Test(deadlock_scopes, next_with_a_deadline_closes_no_cycle)
     run_cycle(pool, await_next_for_a_while, &cycle);
     cr_assert_eq(cycle.rc, -ETIMEDOUT);
     filch_pool_destroy(pool);
+}
+
+/* ---- Join and close ---- */
+
+static int join_all(filch_task *self, void *arg)
+{
+    struct cycle *cycle = arg;
+    filch_scope *scope = open_cycle(self, cycle);
+    cycle->rc = filch_scope_join(scope, NULL);
+    filch_scope_close(scope);
+    return 0;
+}
+
+Test(deadlock_scopes, a_join_that_closes_a_cycle_fails)
+{
+    filch_pool *pool = pool_of(2);
+    for (int i = 0; i < ROUNDS; i++) {
+        struct cycle cycle = CYCLE;
+        run_cycle(pool, join_all, &cycle);
+        cr_assert_eq(cycle.rc, -EDEADLK);
+        cr_assert_eq(cycle.member_rc, -ECANCELED, "by the close");
+    }
+    filch_pool_destroy(pool);
+}
+
+Test(deadlock_scopes, a_wait_that_closes_a_cycle_through_a_join_fails)
+{
+    filch_pool *pool = pool_of(2);
+    for (int i = 0; i < ROUNDS; i++) {
+        struct cycle cycle = CYCLE;
+        cycle.before = 1;
+        run_cycle(pool, join_all, &cycle);
+        cr_assert_eq(cycle.rc, 0);
+        cr_assert_eq(cycle.member_rc, -EDEADLK);
+    }
+    filch_pool_destroy(pool);
+}
+
+/* A member whose scope no stop of the one around it reaches: it joins a task that waits for the opener. */
+static int join_apart(filch_task *self, void *arg)
+{
+    struct cycle *cycle = arg;
+    filch_scope *scope = scope_under(filch_task_pool(self), cycle->apart);
+    spawn(scope, await_opener, cycle);
+    event_await(&cycle->started);
+    must(filch_scope_join(scope, NULL) == -EDEADLK || cycle->member_rc == -EDEADLK);
+    filch_scope_close(scope);
+    return 0;
+}
+
+static int close_around(filch_task *self, void *arg)
+{
+    struct cycle *cycle = arg;
+    filch_pool *pool = filch_task_pool(self);
+    event_await(&cycle->go);
+    uint64_t handoffs = stats_of(pool).handoffs;
+    filch_scope *scope = scope_of(pool);
+    spawn(scope, join_apart, cycle);
+    event_await(&cycle->started);
+    if (!cycle->before)
+        until_blocked(pool, handoffs, 2);
+    filch_scope_close(scope);
+    return 0;
+}
+
+static void close_in_a_cycle(unsigned before)
+{
+    filch_pool *pool = pool_of(4);
+    for (int i = 0; i < ROUNDS; i++) {
+        struct cycle cycle = CYCLE;
+        cycle.before = before;
+        cycle.apart = stop_under(NULL);
+        run_cycle(pool, close_around, &cycle);
+        filch_stop_unref(cycle.apart);
+    }
+    filch_pool_destroy(pool);
+}
+
+Test(deadlock_scopes, a_close_never_fails_so_another_wait_of_the_cycle_does)
+{
+    close_in_a_cycle(0);
+}
+
+Test(deadlock_scopes, a_wait_that_closes_a_cycle_through_a_close_is_one_of_those_that_may_fail)
+{
+    close_in_a_cycle(2);
 }

@@ -166,6 +166,89 @@ Test(due_at_cap, tasks_from_outside_use_no_chance_up)
     cr_assert_eq(atomic_load(&ran), 1000);
 }
 
+enum { OTHERS = 6 };
+
+struct order {
+    unsigned n;
+    intptr_t started[OTHERS];
+};
+
+struct other {
+    struct order *order;
+    intptr_t index;
+};
+
+/* One thread runs them all, one after the other. */
+static int note_start(filch_task *self, void *arg)
+{
+    const struct other *other = arg;
+    (void)self;
+    other->order->started[other->order->n++] = other->index;
+    return 0;
+}
+
+static int join_what_is_due_later(filch_task *self, void *counter)
+{
+    filch_task_options later = FILCH_TASK_OPTIONS;
+    filch_scope *scope = scope_of(filch_task_pool(self));
+    later.start_at_ns = filch_now() + FILCH_MS(5);
+    spawn_with(scope, count_up, counter, &later);
+    return finish(scope);
+}
+
+Test(due_at_cap, who_waits_for_its_scope_leaves_tasks_from_outside_in_their_order)
+{
+    filch_pool *pool = lone_pool(0);
+    _Atomic int ran = 0;
+    struct gate gate = GATE;
+    struct order order = { .n = 0 };
+    struct other others[OTHERS];
+    filch_future *held = hold_worker(pool, &gate), *waiting = submit(pool, join_what_is_due_later, &ran);
+    for (int i = 0; i < OTHERS; i++) {
+        others[i] = (struct other) { &order, i };
+        cr_assert_eq(filch_submit(pool, note_start, &others[i], NULL), 0);
+    }
+    let_go(&gate, held);
+    cr_assert_eq(filch_future_result(waiting, FILCH_FOREVER, NULL), 0);
+    filch_future_unref(waiting);
+    filch_pool_destroy(pool);
+    cr_assert_eq(order.n, OTHERS);
+    for (int i = 0; i < OTHERS; i++)
+        cr_assert_eq(order.started[i], i);
+}
+
+struct entrance {
+    struct event opened;
+    filch_scope *scope;
+};
+
+static int take_the_first(filch_task *self, void *arg)
+{
+    struct entrance *entrance = arg;
+    filch_task_options later = FILCH_TASK_OPTIONS;
+    filch_future *next;
+    entrance->scope = scope_of(filch_task_pool(self));
+    later.start_at_ns = filch_now() + FILCH_SECONDS(1000);
+    spawn_with(entrance->scope, do_nothing, NULL, &later);
+    event_signal(&entrance->opened);
+    must(filch_scope_next(entrance->scope, FILCH_FOREVER, &next) == 1);
+    filch_scope_close(entrance->scope);
+    return 0;
+}
+
+Test(due_at_cap, who_waits_for_its_scope_finds_what_comes_from_outside)
+{
+    filch_pool *pool = lone_pool(0);
+    struct entrance entrance = { EVENT, NULL };
+    filch_future *waiting = submit(pool, take_the_first, &entrance);
+    event_await(&entrance.opened);
+    UNTIL(stats_of(pool).handoffs == 1);
+    spawn(entrance.scope, do_nothing, NULL);
+    cr_assert_eq(filch_future_result(waiting, FILCH_SECONDS(20), NULL), 0);
+    filch_future_unref(waiting);
+    filch_pool_destroy(pool);
+}
+
 Test(due_at_cap, many_waits_at_a_small_cap)
 {
     enum { N = 200 };
