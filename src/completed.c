@@ -22,6 +22,7 @@ struct filch_completed {
     size_t cursor;               /* nodes from here on are known to have started */
     size_t witness;              /* nodes before it are delivered */
     bool later;                  /* some of those may become due again */
+    uint32_t news;               /* filchi_handoff_news() before they were looked at */
     struct filchi_waiter *ready; /* already final at the beginning */
     struct filchi_waiter **ready_end;
     struct filchi_waiter nodes[];
@@ -176,8 +177,10 @@ static bool run_one(struct filch_completed *completed, struct filchi_await *awai
     *stalled = false;
     if (!await->thread || await->blocked)
         return false;
-    if (await->poked) /* tasks that had started, and have become due since */
+    if (await->poked) { /* tasks that had started, and have become due since */
         completed->cursor = completed->total;
+        completed->news = await->news;
+    }
     for (; completed->cursor > 0; completed->cursor--) {
         filch_future *future = completed->nodes[completed->cursor - 1].subject;
         if (!future)
@@ -227,6 +230,10 @@ static struct filchi_waiter *await_one(struct filch_completed *completed, int *r
         .kind = FILCHI_AWAITED_ANY, .nodes = completed->nodes, .n = completed->total, .hint = &completed->hint
     };
     await.later = completed->later;
+    if (await.later) /* what became due since then is news to us: they are not looked at again */
+        await.news = completed->news;
+    else
+        completed->news = await.news;
     for (;;) {
         bool stalled;
         uint32_t seen = filchi_parker_count(&completed->parker);

@@ -91,6 +91,33 @@ static bool all_can_finish(struct look *look, const struct filchi_group *group)
     return can;
 }
 
+/* Counts the group's tasks on this thread's stack; false if none can finish. */
+static bool any_task_can_finish(struct look *look, const struct filchi_thread *thread,
+                                const struct filchi_group *group, size_t *n)
+{
+    for (const struct filchi_frame *frame = thread->frame; frame; frame = frame->below) {
+        if (!filchi_future_is_of(frame->task, group))
+            continue;
+        if (can_finish(look, frame->task))
+            return true;
+        ++*n;
+    }
+    return false;
+}
+
+/* Any that was not delivered: unless all of those are on stacks of stuck threads. */
+static bool any_member_can_finish(struct look *look, const struct filchi_group *group)
+{
+    size_t stuck = 0;
+    if (any_task_can_finish(look, look->self, group, &stuck))
+        return true;
+    const struct filchi_thread *thread = look->self->pool->handoff.blocked.first;
+    for (; thread; thread = thread->next)
+        if (any_task_can_finish(look, thread, group, &stuck))
+            return true;
+    return stuck < group->undelivered(group);
+}
+
 static bool can_move(struct look *look, struct filchi_thread *thread)
 {
     switch (thread->awaited.kind) {
@@ -100,6 +127,8 @@ static bool can_move(struct look *look, struct filchi_thread *thread)
         return any_can_finish(look, &thread->awaited);
     case FILCHI_AWAITED_GROUP:
         return all_can_finish(look, thread->awaited.group);
+    case FILCHI_AWAITED_MEMBER:
+        return any_member_can_finish(look, thread->awaited.group);
     case FILCHI_AWAITED_OTHER:
         break;
     }

@@ -99,6 +99,9 @@ static void print_awaited(struct text *text, const struct filchi_thread *thread)
     case FILCHI_AWAITED_GROUP:
         print(text, " awaits the tasks of a scope");
         break;
+    case FILCHI_AWAITED_MEMBER:
+        print(text, " awaits the next task of a scope");
+        break;
     case FILCHI_AWAITED_OTHER:
         print(text, " waits");
         break;
@@ -202,7 +205,9 @@ static void print_worker(struct text *text, const filch_pool *pool, unsigned ind
         print(text, "held by ");
         print_name(text, worker->holder);
     } else {
-        print(text, worker->is_idle ? "idle" : "waiting for its thread to start");
+        /* relaxed: written under the lock. */
+        bool retired = atomic_load_explicit(&worker->retired, memory_order_relaxed);
+        print(text, worker->is_idle ? "idle" : retired ? "out of circulation" : "waiting for its thread to start");
     }
     print(text, ", %zu task%s in its deque, %zu in its batch\n", queued, queued == 1 ? "" : "s",
           filchi_batch_count(&worker->batch));

@@ -120,5 +120,6 @@ struct filchi_thread *filchi_place_release(struct filchi_thread *thread)
     thread->worker = NULL;
     thread->searching = false;
     filchi_slab_here = NULL;
+    filchi_slab_flush(&worker->slab);
     return filchi_place_put(thread->pool, worker, searched);
 }

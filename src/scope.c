@@ -101,6 +101,13 @@ static void serve_member(struct filchi_waiter *waiter)
     leave(scope, 1);
 }
 
+static size_t undelivered(const struct filchi_group *group)
+{
+    const filch_scope *scope = (const filch_scope *)group;
+    /* relaxed: by the queue, for what tasks have submitted. */
+    return atomic_load_explicit(&scope->submitted, memory_order_relaxed) - scope->n_delivered;
+}
+
 /* ---- Open ---- */
 
 static struct filchi_group **innermost(void)
@@ -164,7 +171,9 @@ int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_opti
     filch_scope *scope = filchi_os_alloc_aligned(_Alignof(filch_scope), sizeof *scope + name_size);
     if (!scope)
         return -ENOMEM;
-    scope->group = (struct filchi_group) { .failed = record, .left = on_left, .close = close_open, .pool = pool };
+    scope->group = (struct filchi_group) {
+        .failed = record, .left = on_left, .close = close_open, .undelivered = undelivered, .pool = pool
+    };
     rc = create_stop(pool, &chosen, &scope->group.stop);
     if (rc) {
         filchi_os_free(scope);
@@ -293,12 +302,6 @@ static struct member *take(filch_scope *scope)
     }
 }
 
-static bool all_delivered(const filch_scope *scope)
-{
-    /* relaxed: by the queue, for what tasks have submitted. */
-    return atomic_load_explicit(&scope->submitted, memory_order_relaxed) == scope->n_delivered;
-}
-
 static void free_member(struct member *member)
 {
     if (!member)
@@ -312,10 +315,11 @@ static struct member *await_member(filch_scope *scope, int64_t deadline, int *rc
     struct filchi_await await;
     struct member *member;
     filchi_await_begin(&await, &scope->parker, deadline, true);
+    await.awaited = (struct filchi_awaited) { .kind = FILCHI_AWAITED_MEMBER, .group = &scope->group };
     for (;;) {
         uint32_t seen = filchi_parker_count(&scope->parker);
         member = take(scope);
-        if (member || all_delivered(scope))
+        if (member || undelivered(&scope->group) == 0)
             break;
         bool prefer_handoff = await.thread && !await.blocked && filchi_worker_tasks_are_long(await.thread);
         enum filchi_await_run run = filchi_await_run_member(&await, &scope->group, prefer_handoff);
@@ -342,7 +346,7 @@ int filch_scope_next(filch_scope *scope, int64_t timeout_ns, filch_future **out)
     free_member(scope->delivered);
     int rc = 0;
     struct member *member = take(scope);
-    if (!member && !all_delivered(scope))
+    if (!member && undelivered(&scope->group) > 0)
         member = await_member(scope, filchi_os_deadline(timeout_ns), &rc);
     scope->delivered = member;
     if (!member)

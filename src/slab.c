@@ -9,6 +9,8 @@
 
 #define CHUNK ((size_t)64 << 10)
 #define ARENA ((size_t)2 << 20)
+/* Most objects of one other slab that are given back in one go. */
+#define LEAVING 32
 
 /* The first object's place in a chunk; written before the chunk's first object is given out. */
 struct chunk {
@@ -120,13 +122,15 @@ static size_t list_length(const void *object)
 
 void filchi_slab_home_close(struct filchi_slab_home *home, struct filchi_slab *const *slabs, size_t n)
 {
+    for (size_t i = 0; i < n; i++)
+        filchi_slab_flush(slabs[i]);
     size_t carved = 1; /* ours, dropped at the end, so that nobody frees the home meanwhile */
     for (size_t i = 0; i < n; i++)
         carved += slabs[i]->carved;
     atomic_store_explicit(&home->live, carved, memory_order_relaxed); /* relaxed: published by L1 below. */
     size_t found = 1;
     for (size_t i = 0; i < n; i++) {
-        /* acq_rel L1: pairs with L1 in filchi_slab_free(); takes what was freed, and publishes `live`. */
+        /* acq_rel L1: pairs with L1 in give_back(); takes what was freed, and publishes `live`. */
         void *list = atomic_exchange_explicit(&slabs[i]->returns->top, CLOSED, memory_order_acq_rel);
         found += list_length(slabs[i]->free) + list_length(list);
     }
@@ -170,7 +174,7 @@ static bool grow(struct filchi_slab *slab)
 void *filchi_slab_alloc(struct filchi_slab *slab)
 {
     if (!slab->free && slab->next == slab->end) {
-        /* relaxed: a hint; acquire L1: pairs with release L1 in filchi_slab_free(), the objects' old life is
+        /* relaxed: a hint; acquire L1: pairs with release L1 in give_back(), the objects' old life is
          * over. */
         if (atomic_load_explicit(&slab->returns->top, memory_order_relaxed))
             slab->free = atomic_exchange_explicit(&slab->returns->top, NULL, memory_order_acquire);
@@ -203,25 +207,53 @@ void *filchi_slab_user_of(const void *object)
     return chunk_of(object)->home->user;
 }
 
-void filchi_slab_free(void *object, struct filchi_slab *mine)
+/* Gives n linked objects of one chunk owner back: `first` to `last`. */
+static void give_back(struct filchi_slab_returns *returns, void *first, void *last, size_t n)
 {
-    struct chunk *chunk = chunk_of(object);
-    if (mine && chunk->returns == mine->returns) {
-        memcpy(object, &mine->free, sizeof mine->free);
-        mine->free = object;
-        return;
-    }
-    struct filchi_slab_returns *returns = chunk->returns;
     /* acquire L1: pairs with the exchange in filchi_slab_home_close(); behind CLOSED the count is set. */
     void *top = atomic_load_explicit(&returns->top, memory_order_acquire);
     do {
         if (top == CLOSED) {
-            home_drop(chunk->home, 1);
+            home_drop(chunk_of(first)->home, n);
             return;
         }
-        memcpy(object, &top, sizeof top);
+        memcpy(last, &top, sizeof top);
         /* release L1: pairs with the exchanges in filchi_slab_alloc() and _home_close();
          * acquire L1: pairs with the latter, as above. */
-    } while (!atomic_compare_exchange_weak_explicit(&returns->top, &top, object, memory_order_release,
+    } while (!atomic_compare_exchange_weak_explicit(&returns->top, &top, first, memory_order_release,
                                                     memory_order_acquire));
+}
+
+void filchi_slab_flush(struct filchi_slab *slab)
+{
+    if (slab->n_leaving)
+        give_back(slab->leaving_to, slab->leaving, slab->leaving_last, slab->n_leaving);
+    slab->n_leaving = 0;
+}
+
+/* An object of another slab: it goes home with others, as that one's line is far away. */
+static void leave(struct filchi_slab *slab, struct filchi_slab_returns *returns, void *object)
+{
+    if (slab->n_leaving == LEAVING || (slab->n_leaving && slab->leaving_to != returns))
+        filchi_slab_flush(slab);
+    if (!slab->n_leaving)
+        slab->leaving_last = object;
+    else
+        memcpy(object, &slab->leaving, sizeof slab->leaving);
+    slab->leaving = object;
+    slab->leaving_to = returns;
+    slab->n_leaving++;
+}
+
+void filchi_slab_free(void *object, struct filchi_slab *mine)
+{
+    struct filchi_slab_returns *returns = chunk_of(object)->returns;
+    if (!mine) {
+        give_back(returns, object, object, 1);
+    } else if (returns == mine->returns) {
+        memcpy(object, &mine->free, sizeof mine->free);
+        mine->free = object;
+    } else {
+        leave(mine, returns, object);
+    }
 }

@@ -31,6 +31,10 @@ struct filchi_slab {
     char *next, *end;                    /* owner: the part of the last chunk never used so far */
     char *arena, *arena_end;             /* owner: chunks not cut yet */
     size_t carved;                       /* owner: objects ever cut */
+    /* Owner: objects of another slab that it has freed, and gives back together. */
+    struct filchi_slab_returns *leaving_to;
+    void *leaving, *leaving_last;
+    size_t n_leaving;
 };
 
 /* The memory of the n slabs of one pool. It outlives the pool until the last object is free. NULL without
@@ -52,6 +56,9 @@ void *filchi_slab_alloc(struct filchi_slab *slab);
 /* Anyone; `mine` is a slab that the caller owns at this moment, or NULL. The object is zero but for its
  * first word. */
 void filchi_slab_free(void *object, struct filchi_slab *mine);
+
+/* The owner, before it has nothing more to do for a while: gives back what it holds of others. */
+void filchi_slab_flush(struct filchi_slab *slab);
 
 /* Anyone: which home an object is from. */
 const struct filchi_slab_home *filchi_slab_home_of(const void *object);

@@ -27,7 +27,8 @@ struct filchi_awaited {
         FILCHI_AWAITED_OTHER,  /* not one that is followed */
         FILCHI_AWAITED_FUTURE, /* `future` */
         FILCHI_AWAITED_ANY,    /* any subject of `nodes`; it is NULL where it was delivered */
-        FILCHI_AWAITED_GROUP   /* every task of `group` */
+        FILCHI_AWAITED_GROUP,  /* every task of `group` */
+        FILCHI_AWAITED_MEMBER  /* any task of it that was not delivered */
     } kind;
     bool timed; /* the wait has a deadline */
     bool firm;  /* it must not fail */

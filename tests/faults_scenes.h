@@ -85,7 +85,7 @@ static inline void delay_and_cancel(void)
 {
     filch_stop *soon = NULL;
     struct token *sooner = ask(run, (struct order) { .at = filch_now() + SOON });
-    struct token *later = ask(run, (struct order) { .at = filch_now() + SOON, .dropped = true });
+    ask(run, (struct order) { .at = filch_now() + SOON, .dropped = true });
     struct token *never = ask(run, (struct order) { .at = INT64_MAX });
     if (worked(filch_stop_create_until(&soon, NULL, now.pool, filch_now() + SOON)))
         must(outcome_of(ask(run, (struct order) { .at = INT64_MAX, .stop = soon })) != -EIO);
@@ -96,7 +96,6 @@ static inline void delay_and_cancel(void)
         must(filch_future_cancel(never->future));
     outcome_of(never);
     must(outcome_of(sooner) == 0 && atomic_load(&sooner->runs) == sooner->accepted);
-    (void)later;
 }
 
 /* ---- Stops ---- */

@@ -4,6 +4,7 @@
  * and no spare threads has one thread.
  */
 #include "scope_support.h"
+#include "worker.h"
 
 SUITE(due_at_cap);
 
@@ -61,6 +62,25 @@ static int await_in_completion_order(filch_task *self, void *arg)
     return n == 5 ? 0 : -EPROTO;
 }
 
+/* The one that it awaits was looked at before it was due, and is due before the next wait begins. */
+static int await_what_became_due_between(filch_task *self, void *arg)
+{
+    (void)arg;
+    filch_pool *pool = filch_task_pool(self);
+    filch_future *futures[] = { submit(pool, do_nothing, NULL), NULL };
+    filch_completed *completed;
+    filch_future *next;
+    must(filch_submit_after(pool, FILCH_MS(100), do_nothing, NULL, &futures[1]) == 0);
+    must(filch_completed_begin(&completed, futures, 2, FILCH_FOREVER) == 0);
+    must(filch_completed_next(completed, &next) == 1);
+    if (next == futures[0]) /* on a machine that was not held up that long */
+        UNTIL(!filchi_deque_empty(&pool->timers->due));
+    must(filch_completed_next(completed, &next) == 1);
+    filch_completed_end(completed);
+    unref_all(futures, 2);
+    return 0;
+}
+
 static void spawn_some(filch_scope *scope)
 {
     filch_retry_options retry = FILCH_RETRY_OPTIONS;
@@ -109,6 +129,11 @@ Test(due_at_cap, a_wait_runs_what_becomes_due)
 Test(due_at_cap, an_iterator_runs_what_becomes_due)
 {
     with_one_thread(await_in_completion_order);
+}
+
+Test(due_at_cap, an_iterator_runs_what_became_due_between_two_items)
+{
+    with_one_thread(await_what_became_due_between);
 }
 
 Test(due_at_cap, a_join_runs_what_becomes_due)

@@ -163,6 +163,17 @@ static int dump_with_subs(filch_task *self, void *arg)
     return 0;
 }
 
+Test(dump, workers_that_a_smaller_number_left_over_are_out_of_circulation)
+{
+    filch_pool *pool = named_pool(3);
+    must(filch_pool_resize(pool, 1) == 0);
+    const char *text = dump_of(pool);
+    shows(text, ": 1 worker (1 idle), ");
+    shows(text, ": idle, 0 tasks");
+    cr_assert_eq(count_of(": out of circulation, 0 tasks", text), 2, "%s", text);
+    filch_pool_destroy(pool);
+}
+
 Test(dump, a_task_may_dump_its_own_pool)
 {
     filch_pool *pool = named_pool(1);

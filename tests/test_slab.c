@@ -86,7 +86,8 @@ Test(slab, what_others_free_comes_back_when_the_chunk_is_used_up)
     for (int i = 0; i < IN_A_CHUNK; i++)
         objects[i] = filchi_slab_alloc(&fixture->slabs[0]);
     filchi_slab_free(objects[3], &fixture->slabs[1]); /* from a thread that owns another slab */
-    filchi_slab_free(objects[5], NULL);               /* from one that owns none */
+    filchi_slab_flush(&fixture->slabs[1]);
+    filchi_slab_free(objects[5], NULL); /* from one that owns none */
     void *one = filchi_slab_alloc(&fixture->slabs[0]), *two = filchi_slab_alloc(&fixture->slabs[0]);
     cr_assert_eq(one, objects[5]);
     cr_assert_eq(two, objects[3]);
@@ -218,4 +219,29 @@ Test(slab, frees_that_race_with_the_end_of_the_home_are_counted)
         for (int i = 0; i < FREERS; i++)
             pthread_join(threads[i], NULL);
     }
+}
+
+/* The slab of a thread that frees those of others keeps some back; it gives them back when there are many, when those
+ * of a third slab come, and when it is told to. */
+Test(slab, what_a_slab_frees_for_others_goes_home_together)
+{
+    struct fixture *fixture = make();
+    struct filchi_slab *own = &fixture->slabs[0], *other = &fixture->slabs[1];
+    void *objects[40];
+    for (int i = 0; i < 40; i++)
+        objects[i] = filchi_slab_alloc(own);
+    for (int i = 0; i < 33; i++)
+        filchi_slab_free(objects[i], other);
+    cr_assert_eq(other->n_leaving, 1); /* 32 went home */
+    cr_assert_not_null(atomic_load(&own->returns->top));
+    filchi_slab_free(objects[33], other);
+    filchi_slab_flush(other);
+    cr_assert_eq(other->n_leaving, 0);
+    size_t home = 0;
+    for (void *object = atomic_load(&own->returns->top); object; home++)
+        memcpy(&object, object, sizeof object);
+    cr_assert_eq(home, 34);
+    for (int i = 34; i < 40; i++) /* left with `other` at the end, which gives them back */
+        filchi_slab_free(objects[i], other);
+    close_home(fixture);
 }

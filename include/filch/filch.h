@@ -550,7 +550,8 @@ FILCH_API int filch_scope_submit_with(filch_scope *scope, filch_fn *fn, void *ar
  * again.
  * Context: the opener; blocks up to timeout_ns, inside a task as filch_future_wait().
  * Ownership: *out is lent until the next call or the close; filch_future_ref() keeps it.
- * Errors: -EINVAL too (the scope keeps no futures), -EDEADLK too (the caller has not opened it, as one of its tasks).
+ * Errors: -EINVAL too (the scope keeps no futures), -EDEADLK too (the caller has not opened it, as one of its tasks; or
+ * without a deadline each of the scope's tasks that is left waits for the caller).
  */
 FILCH_API int filch_scope_next(filch_scope *scope, int64_t timeout_ns, filch_future **out);
 
