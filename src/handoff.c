@@ -8,9 +8,6 @@
 
 #include <errno.h>
 
-/* How long a thread beyond one a worker stays without work. */
-#define KEEP_ALIVE_NS INT64_C(10000000000)
-
 void filchi_handoff_init(struct filchi_handoff *handoff)
 {
     pthread_mutex_init(&handoff->lock, NULL);
@@ -52,7 +49,7 @@ bool filchi_handoff_await_worker(struct filchi_thread *thread)
         pthread_mutex_unlock(&handoff->lock);
         if (end || given)
             break;
-        int64_t deadline = surplus ? filchi_os_deadline(KEEP_ALIVE_NS) : FILCHI_NEVER;
+        int64_t deadline = surplus ? filchi_os_deadline(FILCHI_KEEP_ALIVE_NS) : FILCHI_NEVER;
         timed_out = filchi_parker_wait(&thread->parker, seen, deadline) == -ETIMEDOUT;
     }
     if (!end)

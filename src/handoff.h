@@ -12,6 +12,13 @@
 
 #include "worker.h"
 
+/* How long a thread beyond one a worker stays without work. */
+#ifdef FILCH_TESTING
+#define FILCHI_KEEP_ALIVE_NS INT64_C(50000000)
+#else
+#define FILCHI_KEEP_ALIVE_NS INT64_C(10000000000)
+#endif
+
 void filchi_handoff_init(struct filchi_handoff *handoff);
 void filchi_handoff_fini(struct filchi_handoff *handoff);
 

@@ -3,7 +3,7 @@
  * Nested scopes with retries, delays and sleeps in flight, stopped at a random moment: by a task that fails, by a request
  * from another thread or from a signal handler, by a deadline, by the close, by the pool's shutdown. A scope is always
  * joined; its first error and those after it are real ones, never those of tasks that only saw the stop;
- * every future is final, no task of a closed scope runs, every argument is freed once. Before that, very many
+ * every future is final, no task of a closed scope runs, every argument is freed once. Before that, ten million
  * tasks in a scope that keeps no futures take no memory.
  */
 #include "stress.h"
@@ -14,6 +14,15 @@
 
 #define NODES 256
 #define HOUR FILCH_SECONDS(3600)
+
+/* Rounds, however short --secs, unless --rounds tells; and tasks that are discarded. Sanitizers are slow. */
+#if defined(FILCH_TSAN)
+enum { ROUNDS_MIN = 300, DISCARDED = 50000 };
+#elif defined(__SANITIZE_ADDRESS__)
+enum { ROUNDS_MIN = 2000, DISCARDED = 1000000 };
+#else
+enum { ROUNDS_MIN = 10000, DISCARDED = 10000000 };
+#endif
 
 enum source { FAILURE, REQUEST, SIGNAL, DEADLINE, CLOSE, SHUTDOWN, NONE, SOURCES };
 
@@ -463,15 +472,11 @@ int main(int argc, char **argv)
     action.sa_handler = on_signal;
     action.sa_flags = SA_RESTART;
     sigaction(SIGUSR1, &action, NULL);
-#ifdef FILCH_TSAN
-    discard_many(50000);
-#else
-    discard_many(stress.secs >= 10 ? 10000000 : 1000000);
-#endif
+    discard_many(DISCARDED);
     uint64_t random = stress_stream(0, 0);
     unsigned long round = 0;
     stress.end = stress_now() + (int64_t)(stress.secs * 1e9);
-    for (; stress_goes_on_to(round); round++)
+    for (; stress_goes_on_to(round) || (!stress.rounds && round < ROUNDS_MIN); round++)
         one_round(round, &random);
     printf("%lu rounds, %llu tasks, %llu scopes below; joins: %llu failed, %llu stopped, %llu out of time; %llu "
            "attempts "

@@ -227,12 +227,16 @@ Test(blocking, a_thousand_naps_of_20_ms_on_two_workers_take_less_than_80_ms)
         int64_t took = time_naps(1000, true);
         best = took < best ? took : best;
     }
-    cr_assert_lt(best, goal, "%lld us", (long long)best / 1000);
+    fprintf(stderr, "blocking: a thousand naps of 20 ms took %lld us\n", (long long)best / 1000);
+    cr_assert_lt(best, goal);
 }
 
 /* Of the thousand it would be 10 s. */
 Test(blocking, unmarked_a_hundred_take_a_second)
 {
-    cr_assert_geq(time_naps(100, false), 50 * NAP);
-    cr_assert_lt(time_naps(100, true), 25 * NAP);
+    int64_t unmarked = time_naps(100, false), marked = time_naps(100, true);
+    fprintf(stderr, "blocking: a hundred took %lld us, marked %lld us\n", (long long)unmarked / 1000,
+            (long long)marked / 1000);
+    cr_assert_geq(unmarked, 50 * NAP);
+    cr_assert_lt(marked, 25 * NAP);
 }
