@@ -112,8 +112,8 @@ static bool any_member_can_finish(struct look *look, const struct filchi_group *
     if (any_task_can_finish(look, look->self, group, &stuck))
         return true;
     const struct filchi_thread *thread = look->self->pool->handoff.blocked.first;
-    for (; thread; thread = thread->next)
-        if (any_task_can_finish(look, thread, group, &stuck))
+    for (; thread; thread = thread->next) /* we are among them if we go back to sleep: counted once */
+        if (thread != look->self && any_task_can_finish(look, thread, group, &stuck))
             return true;
     return stuck < group->undelivered(group);
 }

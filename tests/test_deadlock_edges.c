@@ -139,3 +139,62 @@ Test(deadlock_edges, a_thread_that_is_poked_between_two_looks_does_not_sleep_on)
     filch_pool_destroy(pool);
     filch_pool_destroy(other);
 }
+
+/* ---- A member that wakes for nothing while another one can go on ---- */
+
+struct nursery {
+    struct sleepwalk walk;
+    struct gate gate;
+    int next_rc;
+};
+
+static int sleep_twice(filch_task *self, void *arg)
+{
+    struct sleepwalk *walk = arg;
+    struct filchi_await await;
+    (void)self;
+    filchi_await_begin(&await, &walk->parker, FILCHI_NEVER, false);
+    await.awaited = (struct filchi_awaited) { .kind = FILCHI_AWAITED_FUTURE, .future = walk->awaited };
+    must(filchi_await_pause(&await, 0, true) == 0);
+    event_signal(&walk->woken);
+    walk->rc = filchi_await_pause(&await, 1, false);
+    filchi_parker_settle(&walk->parker, filchi_await_end(&await) + 2);
+    return 0;
+}
+
+static int await_next_of_two(filch_task *self, void *arg)
+{
+    struct nursery *nursery = arg;
+    filch_pool *pool = filch_task_pool(self);
+    filch_scope *scope;
+    filch_future *next;
+    event_await(&nursery->walk.go); /* `awaited` is this task */
+    must(filch_scope_open(&scope, pool, NULL) == 0);
+    must(filch_scope_submit(scope, pass_gate, &nursery->gate, NULL) == 0);
+    event_await(&nursery->gate.started);
+    must(filch_scope_submit(scope, sleep_twice, &nursery->walk, NULL) == 0);
+    UNTIL(stats_of(pool).handoffs == 1);
+    nursery->next_rc = filch_scope_next(scope, FILCH_FOREVER, &next);
+    filch_scope_close(scope);
+    return 0;
+}
+
+Test(deadlock_edges, a_member_that_was_signalled_in_vain_is_counted_once)
+{
+    filch_pool *pool = pool_of(3);
+    struct nursery nursery = { .walk = { .go = EVENT, .woken = EVENT }, .gate = GATE };
+    nursery.walk.awaited = submit(pool, await_next_of_two, &nursery);
+    event_signal(&nursery.walk.go);
+    UNTIL(stats_of(pool).handoffs == 2);
+    filchi_parker_signal(&nursery.walk.parker);
+    event_await(&nursery.walk.woken);
+    for (int i = 0; i < 1000; i++)
+        sched_yield(); /* time to go wrong in */
+    filchi_parker_signal(&nursery.walk.parker);
+    gate_open(&nursery.gate);
+    cr_assert_eq(filch_future_result(nursery.walk.awaited, FILCH_SECONDS(20), NULL), 0);
+    cr_assert_eq(nursery.walk.rc, 0, "the other member could go on");
+    cr_assert_eq(nursery.next_rc, 1);
+    filch_future_unref(nursery.walk.awaited);
+    filch_pool_destroy(pool);
+}
