@@ -23,22 +23,11 @@ bool filchi_inject_empty(struct filchi_inject *inject)
     return filchi_mpsc_empty(&inject->queue);
 }
 
-/* The consumer. A producer between its two steps is waited for: it holds up everything behind it. */
+/* The consumer. */
 static struct filchi_mpsc_node *pop(struct filchi_inject *inject)
 {
-    for (unsigned spins = 0;; spins++) {
-        struct filchi_mpsc_node *node;
-        switch (filchi_mpsc_pop(&inject->queue, &node)) {
-        case FILCHI_MPSC_EMPTY:
-            return NULL;
-        case FILCHI_MPSC_BUSY:
-            break;
-        case FILCHI_MPSC_ONE:
-        case FILCHI_MPSC_LAST:
-            return node;
-        }
-        filchi_os_relax(spins);
-    }
+    uint32_t emptied = 0;
+    return filchi_mpsc_take(&inject->queue, &emptied);
 }
 
 struct filchi_mpsc_node *filchi_inject_pop(struct filchi_inject *inject)

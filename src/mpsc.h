@@ -10,7 +10,7 @@
 #ifndef FILCHI_MPSC_H
 #define FILCHI_MPSC_H
 
-#include "atomic.h"
+#include "os.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -129,5 +129,19 @@ static inline bool filchi_mpsc_empty(struct filchi_mpsc *queue)
 }
 
 #endif
+
+/*
+ * The consumer: the next node, or NULL if there is none. Waits for a producer between its two steps, which holds up
+ * everything behind it. *emptied grows by one if this left the queue empty, so that the next push says so.
+ */
+static inline struct filchi_mpsc_node *filchi_mpsc_take(struct filchi_mpsc *queue, uint32_t *emptied)
+{
+    struct filchi_mpsc_node *node = NULL;
+    enum filchi_mpsc_pop outcome;
+    for (unsigned spins = 0; (outcome = filchi_mpsc_pop(queue, &node)) == FILCHI_MPSC_BUSY; spins++)
+        filchi_os_relax(spins);
+    *emptied += outcome == FILCHI_MPSC_LAST;
+    return outcome == FILCHI_MPSC_EMPTY ? NULL : node;
+}
 
 #endif

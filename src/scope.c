@@ -286,21 +286,7 @@ int filch_scope_submit(filch_scope *scope, filch_fn *fn, void *arg, filch_future
 /* The next that is final, or NULL. */
 static struct member *take(filch_scope *scope)
 {
-    for (unsigned spins = 0;; spins++) {
-        struct filchi_mpsc_node *node;
-        switch (filchi_mpsc_pop(&scope->queue, &node)) {
-        case FILCHI_MPSC_EMPTY:
-            return NULL;
-        case FILCHI_MPSC_LAST:
-            scope->due++;
-            return (struct member *)(void *)node;
-        case FILCHI_MPSC_ONE:
-            return (struct member *)(void *)node;
-        case FILCHI_MPSC_BUSY:
-            break;
-        }
-        filchi_os_relax(spins);
-    }
+    return (struct member *)(void *)filchi_mpsc_take(&scope->queue, &scope->due);
 }
 
 static void free_member(struct member *member)

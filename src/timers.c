@@ -99,21 +99,13 @@ struct filchi_timer *filchi_timers_first(const struct filchi_timers *timers)
  * waited for. */
 static bool handle_messages(struct filchi_timers *timers)
 {
-    for (unsigned spins = 0, left = MESSAGES; left > 0;) {
-        struct filchi_mpsc_node *node;
-        switch (filchi_mpsc_pop(&timers->messages, &node)) {
-        case FILCHI_MPSC_EMPTY:
+    uint32_t emptied = 0;
+    for (unsigned left = MESSAGES; left > 0; left--) {
+        struct filchi_mpsc_node *node = filchi_mpsc_take(&timers->messages, &emptied);
+        if (!node)
             return false;
-        case FILCHI_MPSC_BUSY:
-            filchi_os_relax(spins++);
-            continue;
-        case FILCHI_MPSC_ONE:
-        case FILCHI_MPSC_LAST:
-            break;
-        }
         struct filchi_message *message = (struct filchi_message *)(void *)node;
         message->handle(timers, message);
-        left--;
     }
     return true;
 }

@@ -460,7 +460,7 @@ static void discard_many(unsigned long n)
     CHECK_IS(atomic_load(&ran), (long long)n);
     printf("%lu tasks in a scope that keeps none: from %zu to %zu KiB\n", n, before, after);
 #ifndef FILCH_TSAN
-    CHECK(after < before + 1024);
+    CHECK(after < before + 4096); /* an arena of 2 MiB may come late, when a batch is slow to be taken */
 #endif
 }
 
