@@ -401,8 +401,7 @@ static int stopped_outcome(const filch_scope *scope, filch_error **out_error)
     if (!reason && !shut_down)
         return 0;
     /* If it is the time of an enclosing scope that ran out, a task that returns this has only seen a stop. */
-    bool own = !filch_stop_requested(scope->group.stop->parent);
-    int code = own && reason == -ETIMEDOUT ? reason : -ECANCELED;
+    int code = filchi_stop_timed_out(scope->group.stop) ? -ETIMEDOUT : -ECANCELED;
     char text[96];
     filchi_os_error_text(reason, text, sizeof text);
     if (out_error)
