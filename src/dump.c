@@ -85,6 +85,15 @@ static void print_awaited_any(struct text *text, const filch_pool *pool, const s
     print(text, left > shown ? ", ..." : "");
 }
 
+static void print_awaited_group(struct text *text, const struct filchi_group *group, size_t left)
+{
+    if (group->name)
+        print_quoted(text, group->name);
+    else
+        print(text, "0x%" PRIxPTR, (uintptr_t)group);
+    print(text, " (%zu left)", left);
+}
+
 static void print_awaited(struct text *text, const struct filchi_thread *thread)
 {
     const struct filchi_awaited *awaited = &thread->awaited;
@@ -97,10 +106,12 @@ static void print_awaited(struct text *text, const struct filchi_thread *thread)
         print_awaited_any(text, thread->pool, awaited);
         break;
     case FILCHI_AWAITED_GROUP:
-        print(text, " awaits the tasks of a scope");
+        print(text, " awaits the tasks of scope ");
+        print_awaited_group(text, awaited->group, awaited->group->unfinished(awaited->group));
         break;
     case FILCHI_AWAITED_MEMBER:
-        print(text, " awaits the next task of a scope");
+        print(text, " awaits the next task of scope ");
+        print_awaited_group(text, awaited->group, awaited->group->undelivered(awaited->group));
         break;
     case FILCHI_AWAITED_OTHER:
         print(text, " waits");
@@ -213,6 +224,14 @@ static void print_worker(struct text *text, const filch_pool *pool, unsigned ind
           filchi_batch_count(&worker->batch));
 }
 
+static void print_timers(struct text *text, const struct filchi_timers *timers)
+{
+    /* relaxed: a number to look at. */
+    size_t n = atomic_load_explicit(&timers->waiting, memory_order_relaxed);
+    print(text, "tasks for later: %zu waiting for their time, %zu due, %s timer thread\n", n,
+          filchi_deque_count(&timers->due), filchi_timers_running(timers) ? "a" : "no");
+}
+
 static void print_pool(struct text *text, const filch_pool *pool)
 {
     const struct filchi_handoff *handoff = &pool->handoff;
@@ -239,6 +258,7 @@ static void print_all(struct text *text, filch_pool *pool)
     for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++)
         print_worker(text, pool, i);
     print(text, "tasks from outside: %s waiting\n", filchi_inject_empty(&pool->inject) ? "none" : "some");
+    print_timers(text, pool->timers);
     for (const struct filchi_thread *thread = pool->handoff.all; thread; thread = thread->next_thread)
         if (!thread->ended)
             print_thread(text, thread);

@@ -15,12 +15,15 @@ struct filchi_group {
     void (*left)(struct filchi_group *group, filch_state state, size_t n);
     /* The thread that opened it, whose task has returned: closes it and those around it, which it has left open. */
     void (*close)(struct filchi_group *group);
+    /* Anyone, while the opener is blocked in a join: tasks that are not final, about. */
+    size_t (*unfinished)(const struct filchi_group *group);
     /* Anyone, while the opener is blocked: tasks submitted and not delivered. For a moment it may be too high: who
      * corrects that signals the opener. */
     size_t (*undelivered)(const struct filchi_group *group);
     struct filchi_group *enclosing; /* opener: of those it has open, the next one out */
     filch_pool *pool;               /* constant: of all its tasks */
     filch_stop *stop;               /* constant: their stops are this one or descend from it */
+    const char *name;               /* constant; NULL: none */
     _Atomic bool from_outside;      /* tasks may be where those from outside wait; who submits them, before */
 };
 

@@ -49,6 +49,12 @@ static void serve_stop(struct filchi_waiter *waiter)
     atomic_store_explicit(&plan->stop_left, 1, memory_order_release);
 }
 
+/* How many wait is not what the timer thread knows: it does not hear of those that are due after it wakes. */
+static void count_waiting(struct filchi_timers *timers, size_t change)
+{
+    atomic_fetch_add_explicit(&timers->waiting, change, memory_order_relaxed); /* relaxed: a number to look at. */
+}
+
 /* Who makes it wait; then the message is due at `due`, or at once if its stop is requested already. */
 static int64_t attach(struct filchi_plan *plan, int64_t due)
 {
@@ -86,10 +92,12 @@ static void account(filch_pool *pool)
 static void end(struct filchi_timers *timers, struct filchi_plan *plan, bool (*end_waiting)(filch_future *))
 {
     plan->entered = false; /* before: it may be gone after */
-    if (end_waiting(plan->future))
+    if (end_waiting(plan->future)) {
+        count_waiting(timers, (size_t)-1);
         account(timers->pool);
-    else
+    } else {
         plan->entered = true;
+    }
 }
 
 /*
@@ -134,12 +142,14 @@ static void make_ready(struct filchi_timers *timers, struct filchi_plan *plan)
     if (!filchi_future_make_ready(future)) {
         plan->entered = true;
     } else if (enqueue(timers, future)) {
+        count_waiting(timers, (size_t)-1);
         filchi_handoff_notify_due(timers->pool);
     } else if (filchi_future_take_back(future)) {
         plan->entered = true;
         attach(plan, filchi_os_now() + NO_MEMORY_NS);
         settle(timers, plan, false);
     } else {
+        count_waiting(timers, (size_t)-1);
         account(timers->pool);
     }
 }
@@ -158,6 +168,7 @@ static void settle(struct filchi_timers *timers, struct filchi_plan *plan, bool 
         return; /* its message settles it */
     else if (plan->cancel_said) {
         filchi_future_let_go(plan->future);
+        count_waiting(timers, (size_t)-1);
         account(timers->pool);
     } else if (plan->stop_said)
         end(timers, plan, filchi_future_stop_waiting);
@@ -201,6 +212,7 @@ void filchi_later_enter(filch_future *future, int64_t due)
 {
     struct filchi_plan *plan = future->plan;
     struct filchi_timers *timers = plan->timers;
+    count_waiting(timers, 1);
     filchi_timers_post(timers, &plan->enter, attach(plan, due));
 }
 
@@ -221,6 +233,7 @@ bool filchi_later_again(filch_pool *pool, filch_future *future, int rc)
     int64_t due = attach(plan, filchi_os_now() + filchi_retry_interval(plan));
     /* relaxed: counted before its queue entry counts as finished, which publishes it. */
     atomic_fetch_add_explicit(&pool->waits, 1, memory_order_relaxed);
+    count_waiting(pool->timers, 1);
     filchi_future_wait(future); /* from here on it may be cancelled, but not let go of before `enter` has come */
     filchi_timers_post(pool->timers, &plan->enter, due);
     return true;

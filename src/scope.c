@@ -28,7 +28,6 @@ struct member {
 
 struct filch_scope {
     struct filchi_group group; /* first: the tasks know this */
-    char *name;                /* constant */
     bool fail_fast, discard;   /* constant */
     _Alignas(FILCHI_LINE) _Atomic size_t unfinished;
     _Atomic size_t submitted;    /* members; who submits */
@@ -108,6 +107,14 @@ static size_t undelivered(const struct filchi_group *group)
     return atomic_load_explicit(&scope->submitted, memory_order_relaxed) - scope->n_delivered;
 }
 
+static size_t unfinished(const struct filchi_group *group)
+{
+    const filch_scope *scope = (const filch_scope *)group;
+    /* relaxed: a number to look at. */
+    size_t n = atomic_load_explicit(&scope->unfinished, memory_order_relaxed);
+    return scope->discard ? n : (n + 1) / 2; /* a task whose member is in the queue is about to leave */
+}
+
 /* ---- Open ---- */
 
 static struct filchi_group **innermost(void)
@@ -171,16 +178,19 @@ int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_opti
     filch_scope *scope = filchi_os_alloc_aligned(_Alignof(filch_scope), sizeof *scope + name_size);
     if (!scope)
         return -ENOMEM;
-    scope->group = (struct filchi_group) {
-        .failed = record, .left = on_left, .close = close_open, .undelivered = undelivered, .pool = pool
-    };
+    scope->group = (struct filchi_group) { .failed = record,
+                                           .left = on_left,
+                                           .close = close_open,
+                                           .unfinished = unfinished,
+                                           .undelivered = undelivered,
+                                           .pool = pool };
     rc = create_stop(pool, &chosen, &scope->group.stop);
     if (rc) {
         filchi_os_free(scope);
         return rc;
     }
     scope->group.stop->group = &scope->group;
-    scope->name = chosen.name ? memcpy(scope + 1, chosen.name, name_size) : NULL;
+    scope->group.name = chosen.name ? memcpy(scope + 1, chosen.name, name_size) : NULL;
     scope->fail_fast = chosen.policy == FILCH_FAIL_FAST;
     scope->discard = chosen.discard;
     atomic_init(&scope->group.from_outside, false);
@@ -377,12 +387,11 @@ static int stopped_outcome(const filch_scope *scope, filch_error **out_error)
     if (!reason && !shut_down)
         return 0;
     /* If it is the time of an enclosing scope that ran out, a task that returns this has only seen a stop. */
-    bool own = !filch_stop_requested(scope->group.stop->parent);
-    int code = own && reason == -ETIMEDOUT ? reason : -ECANCELED;
+    int code = filchi_stop_timed_out(scope->group.stop) ? -ETIMEDOUT : -ECANCELED;
     char text[96];
     filchi_os_error_text(reason, text, sizeof text);
     if (out_error)
-        *out_error = filchi_error_makef(scope->name, filch_stop_error(scope->group.stop), code,
+        *out_error = filchi_error_makef(scope->group.name, filch_stop_error(scope->group.stop), code,
                                         "the scope was stopped: %s", reason ? text : "the pool was shut down");
     return code;
 }
@@ -394,7 +403,7 @@ int filch_scope_join(filch_scope *scope, filch_error **out_error)
     int rc = find_open(scope) ? await_all(scope, false) : -EDEADLK;
     if (rc) {
         if (out_error)
-            *out_error = filchi_error_makef(scope->name, NULL, rc, "the scope could not be joined");
+            *out_error = filchi_error_makef(scope->group.name, NULL, rc, "the scope could not be joined");
         return rc;
     }
     int code = filchi_outcome_tell(&scope->outcome, out_error);

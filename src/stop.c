@@ -9,20 +9,23 @@
 #include <limits.h>
 
 /* A reason is one word, so that the first can win by one compare-and-swap: an error, or a code, made odd. */
+#define CODE ((uintptr_t)1)
+#define INHERITED ((uintptr_t)2) /* a code that was the parent's */
+
 static uintptr_t reason_of_code(int code)
 {
-    int negative = code < 0 && code > INT_MIN / 2 ? code : -ECANCELED;
-    return ((uintptr_t)-negative << 1) | 1;
+    int negative = code < 0 && code > INT_MIN / 4 ? code : -ECANCELED;
+    return ((uintptr_t)-negative << 2) | CODE;
 }
 
 static int code_of_reason(uintptr_t reason)
 {
-    return -(int)(reason >> 1);
+    return -(int)(reason >> 2);
 }
 
 static bool is_error(uintptr_t reason)
 {
-    return reason && !(reason & 1);
+    return reason && !(reason & CODE);
 }
 
 /* First wins: whether this reason stands. */
@@ -41,6 +44,8 @@ static void inherit(filch_stop *stop)
     uintptr_t reason = atomic_load_explicit(&stop->parent->reason, memory_order_acquire);
     if (is_error(reason))
         filch_error_ref((filch_error *)reason);
+    else
+        reason |= INHERITED;
     if (!set_reason(stop, reason) && is_error(reason))
         filch_error_unref((filch_error *)reason); /* the parent still holds it: nothing is freed here */
 }
@@ -248,6 +253,13 @@ int filch_stop_reason(const filch_stop *stop)
     uintptr_t reason =
         atomic_load_explicit(&stop->reason, memory_order_acquire); /* acquire Q1: pairs with release Q1. */
     return is_error(reason) ? filch_error_code((filch_error *)reason) : code_of_reason(reason);
+}
+
+bool filchi_stop_timed_out(const filch_stop *stop)
+{
+    uintptr_t reason =
+        atomic_load_explicit(&stop->reason, memory_order_acquire); /* acquire Q1: pairs with release Q1. */
+    return reason == reason_of_code(-ETIMEDOUT);
 }
 
 const filch_error *filch_stop_error(const filch_stop *stop)

@@ -46,6 +46,9 @@ bool filchi_stop_remove(filch_stop *stop, struct filchi_waiter *waiter);
  */
 void filchi_stop_late(filch_stop *stop, struct filchi_waiter *waiter);
 
+/* Whether it was requested with -ETIMEDOUT itself, not by way of its parent. */
+bool filchi_stop_timed_out(const filch_stop *stop);
+
 /* Polling: one relaxed load. */
 static inline bool filchi_stop_peek(const filch_stop *stop)
 {

@@ -189,6 +189,7 @@ struct filchi_timers *filchi_timers_create(filch_pool *pool, struct filchi_origi
     filchi_parker_init(&timers->parker);
     atomic_init(&timers->sleeps_until, FILCHI_TIMERS_AWAKE);
     atomic_init(&timers->n, 0);
+    atomic_init(&timers->waiting, 0);
     atomic_init(&timers->refs, 1);
     pthread_mutex_init(&timers->lock, NULL);
     timers->pool = pool;

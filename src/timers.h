@@ -50,6 +50,7 @@ struct filchi_timers {
     int64_t drop_stale_at;                /* timer thread: not before then, should `due` be full */
     struct filchi_timer *heap;            /* timer thread: the first due is the root */
     _Atomic size_t n;                     /* timer thread: timers in the heap */
+    _Atomic size_t waiting;               /* tasks that wait for their time; who makes them wait, timer thread */
     _Atomic uint32_t refs;                /* the pool, and who may send a message after it is gone */
     filch_pool *pool;                     /* constant; valid for the timer thread */
     struct filchi_origin *origin;         /* constant; a reference */

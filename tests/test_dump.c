@@ -89,7 +89,8 @@ Test(dump, a_pool_that_did_nothing_yet_has_no_threads)
                      "pool \"p\": 2 workers (2 idle), 0 threads of at most 10, 0 thread starts refused, open\n"
                      "worker 0: idle, 0 tasks in its deque, 0 in its batch\n"
                      "worker 1: idle, 0 tasks in its deque, 0 in its batch\n"
-                     "tasks from outside: none waiting\n");
+                     "tasks from outside: none waiting\n"
+                     "tasks for later: 0 waiting for their time, 0 due, no timer thread\n");
     filch_pool_shutdown(pool, 0, 0, NULL);
     shows(dump_of(pool), "refused, shut down\n");
     filch_pool_destroy(pool);
@@ -289,6 +290,82 @@ Test(dump, of_many_futures_some_are_shown)
     unref_all(awaiter.futures, AWAITED);
     filch_pool_destroy(pool);
     filch_pool_destroy(other);
+}
+
+/* ---- Scopes ---- */
+
+struct opener {
+    const char *name;
+    struct gate gate;
+    struct event joins;
+};
+
+static int drain_scope(filch_task *self, void *arg)
+{
+    struct opener *opener = arg;
+    filch_scope_options options = FILCH_SCOPE_OPTIONS;
+    filch_scope *scope = NULL;
+    filch_future *next;
+    options.name = opener->name;
+    must(filch_scope_open(&scope, filch_task_pool(self), &options) == 0);
+    for (int i = 0; i < 2; i++)
+        must(filch_scope_submit(scope, pass_gate, &opener->gate, NULL) == 0);
+    event_await_count(&opener->gate.started, 2);
+    for (int i = 0; i < 2; i++)
+        must(filch_scope_submit(scope, do_nothing, NULL, NULL) == 0);
+    for (int i = 0; i < 3; i++)
+        must(filch_scope_next(scope, i < 2 ? FILCH_FOREVER : FILCH_MS(1), &next) == (i < 2 ? 1 : -ETIMEDOUT));
+    event_signal(&opener->joins);
+    int rc = opener->name ? filch_scope_join(scope, NULL) : filch_scope_next(scope, FILCH_SECONDS(1000), &next) - 1;
+    filch_scope_close(scope);
+    return rc;
+}
+
+static void expect_scope(const char *name, const char *expected)
+{
+    filch_pool *pool = named_pool(3);
+    struct opener opener = { name, GATE, EVENT };
+    filch_future *main_task = submit_named(pool, drain_scope, &opener, "main");
+    event_await(&opener.joins);
+    UNTIL(count_of("): blocked\n", dump_of(pool)));
+    shows(dump_of(pool), expected);
+    gate_open(&opener.gate);
+    finish(main_task);
+    filch_pool_destroy(pool);
+}
+
+Test(dump, a_join_is_shown_with_the_scope_and_how_many_of_its_tasks_are_left)
+{
+    expect_scope("pages", "  task \"main\" awaits the tasks of scope \"pages\" (2 left)\n");
+}
+
+Test(dump, a_wait_for_the_next_of_a_scope_is_shown_with_how_many_are_left)
+{
+    expect_scope(NULL, "  task \"main\" awaits the next task of scope 0x");
+    expect_scope(NULL, " (2 left), with a deadline\n");
+}
+
+/* ---- Tasks for later ---- */
+
+Test(dump, tasks_that_wait_for_their_time_and_those_that_are_due_are_counted)
+{
+    filch_pool *pool = named_pool(1);
+    struct gate gate = GATE;
+    filch_future *held = hold_worker(pool, &gate), *later[4];
+    filch_stop *stop;
+    cr_assert_eq(filch_stop_create_until(&stop, NULL, pool, filch_now() + FILCH_SECONDS(1000)), 0);
+    UNTIL(count_of("later: 0 waiting for their time, 0 due, a timer thread\n", dump_of(pool)));
+    for (int i = 0; i < 4; i++)
+        cr_assert_eq(filch_submit_after(pool, i ? FILCH_SECONDS(1000) : 1, do_nothing, NULL, &later[i]), 0);
+    UNTIL(count_of("tasks for later: 3 waiting for their time, 1 due, a timer thread\n", dump_of(pool)));
+    let_go(&gate, held);
+    finish(later[0]);
+    for (int i = 1; i < 4; i++)
+        filch_future_cancel(later[i]);
+    unref_all(later + 1, 3);
+    UNTIL(count_of("tasks for later: 0 waiting for their time, 0 due, a timer thread\n", dump_of(pool)));
+    filch_stop_unref(stop);
+    filch_pool_destroy(pool);
 }
 
 /* ---- Regions ---- */

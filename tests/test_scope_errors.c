@@ -263,6 +263,26 @@ Test(scope_errors, deadline_stops_tasks_that_keep_every_worker_busy)
     filch_pool_destroy(pool);
 }
 
+Test(scope_errors, a_scope_whose_time_ran_out_before_the_one_around_it_was_stopped_has_timed_out)
+{
+    filch_pool *pool = pool_of(1);
+    filch_stop *around = stop_under(NULL);
+    filch_scope_options options = FILCH_SCOPE_OPTIONS;
+    options.timeout_ns = FILCH_MS(1);
+    options.stop = around;
+    filch_scope *scope = scope_with(pool, &options);
+    filch_error *error = NULL;
+    spawn(scope, run_until_stopped, NULL);
+    UNTIL(filch_stop_requested(filch_scope_stop(scope)));
+    filch_stop_request(around, -EINTR);
+    cr_assert_eq(filch_scope_join(scope, &error), -ETIMEDOUT);
+    cr_assert_eq(filch_error_code(error), -ETIMEDOUT);
+    filch_error_unref(error);
+    filch_scope_close(scope);
+    filch_stop_unref(around);
+    filch_pool_destroy(pool);
+}
+
 Test(scope_errors, real_error_before_the_deadline_is_the_outcome)
 {
     filch_pool *pool = pool_of(1);

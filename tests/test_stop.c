@@ -77,7 +77,7 @@ Test(stop, no_error_as_reason_is_canceled)
 Test(stop, after_any_request_the_stop_is_requested_though_the_first_is_still_under_way)
 {
     filch_stop *stop = stop_under(NULL);
-    atomic_store(&stop->reason, ((uintptr_t)EIO << 1) | 1); /* another thread has set its reason, and no more yet */
+    atomic_store(&stop->reason, ((uintptr_t)EIO << 2) | 1); /* another thread has set its reason, and no more yet */
     cr_assert_not(filch_stop_request(stop, -EINTR));
     cr_assert(filch_stop_requested(stop), "a task that asks for a stop must not find that there is none");
     cr_assert_eq(filch_stop_reason(stop), -EIO);

@@ -217,24 +217,27 @@ FILCH_API int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out);
 
 /*
  * Writes to a file descriptor, for people to read, what the pool does: a line for the pool, one for each worker,
- * one for what waits outside, one for each thread, and below a thread that is not running one for each task on
- * its stack, the innermost first.
+ * one for what waits outside, one for what waits for its time, one for each thread, and below a thread that is not
+ * running one for each task on its stack, the innermost first.
  *
  *     pool "fetch": 2 workers (1 idle), 3 threads of at most 258, 0 thread starts refused, open
  *     worker 0: held by fetch-2, 12 tasks in its deque, 0 in its batch
  *     worker 1: idle, 0 tasks in its deque, 0 in its batch
  *     tasks from outside: none waiting
+ *     tasks for later: 1 waiting for their time, 0 due, a timer thread
  *     thread fetch-2 (4713): running task "get 3"
  *     thread fetch-1 (4712): blocked
  *       task "page 1" awaits future "get 1" (pending), with a deadline
  *       task 0x7f3a5c204080 awaits future "page 1" (running), which runs on its stack
  *     thread fetch-0 (4711): blocked
  *       task "main" awaits any of 2 futures: "page 1" (running), "page 2" (pending)
+ *     thread fetch-3 (4714): blocked
+ *       task "site" awaits the tasks of scope "pages" (7 left)
  *
  * The threads and what their tasks await are of one instant, the rest is of about that time; a thread that is just
  * being started may be missing. A thread is: running a task, or looking for one; spare (it has nothing to do);
  * blocked, its task awaiting others; in a blocking region; or about to go on, as soon as there is a worker for
- * it. A task or future without a name is shown by its address.
+ * it. A task, future or scope without a name is shown by its address.
  * Context: any thread, tasks too; no task stops for it, though one that begins or ends a wait may be held up for a
  * moment. May block in write(2), which a closed pipe makes raise SIGPIPE.
  * Errors: -EINVAL, -ENOMEM (nothing was written), those of write(2) (a part may have been).
