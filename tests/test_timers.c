@@ -181,7 +181,7 @@ Test(timers, an_earlier_timer_that_comes_later_goes_first)
 {
     filch_pool *pool = pool_of(1);
     filch_future *late = submit_after(pool, NEVER_DUE, do_nothing, NULL);
-    pid_t timer;
+    pid_t timer = 0;
     UNTIL(threads_named("filch-timer", &timer, 1) == 1);
     until_asleep(timer);
     filch_future *early = submit_after(pool, FILCH_MS(1), do_nothing, NULL);
@@ -236,7 +236,7 @@ Test(timers, one_thread_sleeps_with_the_deadline_the_others_with_none)
     enum { WORKERS = 4, TIMERS = 20 };
     filch_pool *pool = pool_of(WORKERS);
     filch_stop *stops[TIMERS];
-    pid_t tids[16], timer;
+    pid_t tids[16], timer = 0;
     long before[WORKERS];
     rest(pool, WORKERS, tids);
     for (int i = 0; i < WORKERS; i++)
@@ -260,7 +260,7 @@ Test(timers, armed_timers_use_no_cpu)
     enum { MANY = 10000, WORKERS = 2 };
     filch_pool *pool = pool_of(WORKERS);
     filch_future **futures = calloc(MANY, sizeof *futures);
-    pid_t tids[16], timer;
+    pid_t tids[16], timer = 0;
     for (int i = 0; i < MANY; i++)
         futures[i] = submit_after(pool, NEVER_DUE + i, do_nothing, NULL);
     rest(pool, WORKERS, tids);
