@@ -412,9 +412,7 @@ static int stopped_outcome(const filch_scope *scope, filch_error **out_error)
 
 int filch_scope_join(filch_scope *scope, filch_error **out_error)
 {
-    if (!is_here(scope))
-        return -EOWNERDEAD;
-    int rc = find_open(scope) ? await_all(scope, false) : -EDEADLK;
+    int rc = !is_here(scope) ? -EOWNERDEAD : !find_open(scope) ? -EDEADLK : await_all(scope, false);
     if (rc) {
         if (out_error)
             *out_error = filchi_error_makef(scope->group.name, NULL, rc, "the scope could not be joined");
