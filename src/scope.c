@@ -18,6 +18,7 @@
 #include "outcome.h"
 #include "submit.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -441,6 +442,7 @@ void filch_scope_close(filch_scope *scope)
         unlink_scope(scope);
         return;
     }
+    assert(find_open(scope) && "a scope is closed by who opened it, as one of its tasks would wait for itself");
     filch_stop_request(scope->group.stop, -ECANCELED);
     while (await_all(scope, true)) /* the tasks use it: whatever it takes */
         filchi_os_yield();
