@@ -54,9 +54,16 @@ static void heed_stop(struct filchi_await *await)
     }
 }
 
+static bool is_past(int64_t deadline)
+{
+    return deadline != FILCHI_NEVER && filchi_os_now() >= deadline;
+}
+
 void filchi_await_begin(struct filchi_await *await, struct filchi_parker *parker, int64_t deadline, bool heed)
 {
     struct filchi_thread *thread = filchi_worker_host(filchi_worker_thread());
+    if (thread && thread->regions && is_past(deadline))
+        thread = NULL; /* a poll does not wait for a worker */
     *await = (struct filchi_await) { .thread = thread, .parker = parker, .deadline = deadline };
     atomic_init(&await->stop_left, 0);
     if (thread)
@@ -95,7 +102,7 @@ static bool is_last_resort(const struct filchi_await *await)
 static bool may_run_here(const struct filchi_await *await, bool prefer_handoff)
 {
     const struct filchi_thread *thread = await->thread;
-    if (await->deadline != FILCHI_NEVER && filchi_os_now() >= await->deadline)
+    if (is_past(await->deadline))
         return false; /* a poll runs nothing */
     /* With a deadline the wait must end in time, which a task that runs here would not heed. */
     if (!prefer_handoff && await->deadline == FILCHI_NEVER && has_stack(thread, false))
@@ -198,7 +205,7 @@ int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled)
     }
     if (await->stop && filchi_stop_peek(await->stop))
         return await->stop_rc;
-    if (await->deadline != FILCHI_NEVER && filchi_os_now() >= await->deadline)
+    if (is_past(await->deadline))
         return -ETIMEDOUT;
     if (!await->spun && spin(await, seen))
         return 0;

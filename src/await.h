@@ -24,7 +24,7 @@
 #include "worker.h"
 
 struct filchi_await {
-    struct filchi_thread *thread; /* NULL: not on a thread of a pool, or one that keeps its worker */
+    struct filchi_thread *thread; /* NULL: not on a thread of a pool, or one that keeps its worker or its region */
     struct filchi_parker *parker;
     int64_t deadline;
     struct filchi_awaited awaited; /* set after the beginning; else no cycle through this wait is found */

@@ -18,6 +18,7 @@
 #include "outcome.h"
 #include "submit.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -398,9 +399,7 @@ static int stopped_outcome(const filch_scope *scope, filch_error **out_error)
 
 int filch_scope_join(filch_scope *scope, filch_error **out_error)
 {
-    if (!is_here(scope))
-        return -EOWNERDEAD;
-    int rc = find_open(scope) ? await_all(scope, false) : -EDEADLK;
+    int rc = !is_here(scope) ? -EOWNERDEAD : !find_open(scope) ? -EDEADLK : await_all(scope, false);
     if (rc) {
         if (out_error)
             *out_error = filchi_error_makef(scope->group.name, NULL, rc, "the scope could not be joined");
@@ -429,6 +428,7 @@ void filch_scope_close(filch_scope *scope)
         unlink_scope(scope);
         return;
     }
+    assert(find_open(scope) && "a scope is closed by who opened it, as one of its tasks would wait for itself");
     filch_stop_request(scope->group.stop, -ECANCELED);
     while (await_all(scope, true)) /* the tasks use it: whatever it takes */
         filchi_os_yield();

@@ -250,7 +250,8 @@ static inline void use_the_scope_in_vain(struct family *family)
     filch_future *future = NULL;
     filch_error *error = NULL;
     must(filch_scope_submit(scope, do_nothing, NULL, &future) == -EOWNERDEAD);
-    must(filch_scope_join(scope, &error) == -EOWNERDEAD && !error);
+    must(filch_scope_join(scope, &error) == -EOWNERDEAD && filch_error_code(error) == -EOWNERDEAD);
+    filch_error_unref(error);
     must(!filch_scope_current());
     must(filch_scope_open(&other, family->pool, NULL) == -EOWNERDEAD);
     filch_scope_close(scope);

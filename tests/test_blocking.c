@@ -148,6 +148,50 @@ static int submit_when_told(filch_task *self, void *arg)
     return 0;
 }
 
+struct poll {
+    struct event go;
+    struct gate gate;
+    filch_future *held;
+};
+
+static int poll_in_a_region(filch_task *self, void *arg)
+{
+    struct poll *poll = arg;
+    filch_completed *completed = NULL;
+    filch_future *next = NULL;
+    filch_scope *scope = NULL;
+    filch_task_options later = FILCH_TASK_OPTIONS;
+    later.start_at_ns = filch_now() + FILCH_SECONDS(1000);
+    must(filch_scope_open(&scope, filch_task_pool(self), NULL) == 0);
+    must(filch_scope_submit_with(scope, do_nothing, NULL, &later, NULL) == 0);
+    filch_blocking_begin(self);
+    event_await(&poll->go);
+    must(filch_completed_begin(&completed, &poll->held, 1, 0) == 0);
+    must(filch_future_wait(poll->held, 0) == -ETIMEDOUT);
+    must(filch_wait(&poll->held, 1, FILCH_ALL, 0, NULL) == -ETIMEDOUT);
+    must(filch_completed_next(completed, &next) == -ETIMEDOUT);
+    must(filch_scope_next(scope, 0, &next) == -ETIMEDOUT);
+    filch_completed_end(completed);
+    gate_open(&poll->gate);
+    filch_blocking_end(self);
+    filch_scope_close(scope);
+    return 0;
+}
+
+Test(blocking, a_poll_in_a_region_does_not_wait_for_a_worker)
+{
+    filch_pool *pool = pool_of(1);
+    struct poll poll = { EVENT, GATE, NULL };
+    filch_future *poller = submit(pool, poll_in_a_region, &poll);
+    poll.held = hold_worker(pool, &poll.gate); /* until all is polled */
+    event_signal(&poll.go);
+    cr_assert_eq(filch_future_result(poller, FILCH_SECONDS(20), NULL), 0);
+    cr_assert_eq(filch_future_wait(poll.held, FILCH_SECONDS(20)), 0);
+    filch_future_unref(poller);
+    filch_future_unref(poll.held);
+    filch_pool_destroy(pool);
+}
+
 Test(blocking, a_region_may_submit_while_its_pool_shuts_down_gracefully)
 {
     filch_pool *pool = pool_with_spares(1, 1);

@@ -2,6 +2,8 @@
 /* The life of a scope: opening, submitting, joining, and the ways to close it. */
 #include "scope_support.h"
 
+#include <signal.h>
+
 SUITE(scope);
 
 #define N 100
@@ -271,3 +273,28 @@ Test(scope, a_discarding_scope_keeps_nothing_of_a_million_tasks)
     filch_scope_close(scope);
     filch_pool_destroy(pool);
 }
+
+/* ---- Closed by others, a broken contract ---- */
+
+#ifndef NDEBUG
+static int close_arg(filch_task *self, void *scope)
+{
+    (void)self;
+    filch_scope_close(scope);
+    return 0;
+}
+
+Test(scope, a_close_by_a_thread_that_did_not_open_it_is_told_in_debug_builds, .signal = SIGABRT)
+{
+    filch_pool *pool = pool_of(1);
+    run_in(pool, close_arg, scope_of(pool));
+}
+
+Test(scope, a_close_by_one_of_its_own_tasks_is_told_in_debug_builds, .signal = SIGABRT)
+{
+    filch_pool *pool = pool_of(1);
+    filch_scope *scope = scope_of(pool);
+    spawn(scope, close_arg, scope);
+    filch_scope_join(scope, NULL);
+}
+#endif

@@ -579,6 +579,7 @@ FILCH_API filch_scope *filch_scope_current(void);
 /*
  * Requests the scope's stop, waits until every task is final, and frees the scope. NULL is allowed.
  * Context: the opener; blocks.
+ * Undefined: called by another thread or task; debug builds of the library abort.
  */
 FILCH_API void filch_scope_close(filch_scope *scope);
 
