@@ -5,6 +5,9 @@
 #include "handoff.h"
 #include "transition.h"
 
+/* Most tasks of a stopped group that are dealt with between two looks at what is awaited. */
+#define STOPPED_AT_ONCE 256
+
 /* Whether a queue entry that this thread has taken is of the group; else it goes into the own deque. Without memory
  * for that it passes as one: run out of turn is better than lost. */
 static bool is_member(struct filchi_thread *thread, filch_future *future, const struct filchi_group *group)
@@ -83,6 +86,18 @@ static void stop_entry(struct filchi_thread *thread, filch_future *future)
     filchi_counter_add(&thread->worker->finished, 1);
 }
 
+/* Once one was stopped instead of run, its neighbours will be: in one go, so that the group hears of them together. */
+static void stop_more(struct filchi_thread *thread, const struct filchi_group *group)
+{
+    filch_future *future;
+    for (int left = STOPPED_AT_ONCE; thread->stopping && left > 0; left--) {
+        if (!(future = take_newest_member(thread, group)))
+            return;
+        filchi_counter_add(&thread->worker->in_place, 1);
+        filchi_worker_run_entry(thread, future, false);
+    }
+}
+
 bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_group *group,
                               enum filchi_members which)
 {
@@ -95,6 +110,8 @@ bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_
         stop_entry(thread, future);
     else
         filchi_worker_run_entry(thread, future, false);
+    if (newest)
+        stop_more(thread, group);
     filchi_worker_tell_group(thread);
     return true;
 }
