@@ -13,6 +13,8 @@
  */
 #include "deadlock.h"
 
+#include "places.h"
+
 struct look {
     struct filchi_thread *self;
     uint64_t number;            /* tells who was reached in this look */
@@ -173,8 +175,7 @@ static void fail_another(const struct look *look)
         return;
     thread->deadlocked = true;
     thread->pokable = thread->stalled = false;
-    thread->signals++;
-    filchi_parker_signal(thread->sleeping_on); /* under the lock: before it looks, it cannot take its parker away */
+    filchi_place_signal_blocked(thread);
 }
 
 bool filchi_deadlock_closed(struct filchi_thread *thread)

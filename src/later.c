@@ -83,8 +83,7 @@ static bool detach(struct filchi_plan *plan)
 /* It is final, or gone from here. The last thing done for a task that waited. */
 static void account(filch_pool *pool)
 {
-    /* release C2: pairs with acquire C2 in filchi_worker_unfinished(). */
-    atomic_fetch_add_explicit(&pool->reaped, 1, memory_order_release);
+    filchi_worker_count_reaped(pool);
     filchi_worker_check_drained(pool);
 }
 
@@ -160,9 +159,9 @@ static void settle(struct filchi_timers *timers, struct filchi_plan *plan, bool 
     if (!plan->entered)
         return;
     filchi_timer_disarm(timers, &plan->timer);
-    /* relaxed: what enters later is seen by who closes the pool, as it sends a message after. */
-    bool closing = atomic_load_explicit(&timers->pool->closing, memory_order_relaxed) & FILCHI_CANCEL;
-    if (!due && !closing && !plan->cancel_said && !plan->stop_said)
+    /* Who closes the pool sends a message after: what enters later sees it closed. */
+    bool cancelling = filchi_pool_is_cancelling(timers->pool);
+    if (!due && !cancelling && !plan->cancel_said && !plan->stop_said)
         filchi_timer_arm(timers, &plan->timer);
     else if (!detach(plan))
         return; /* its message settles it */
@@ -172,7 +171,7 @@ static void settle(struct filchi_timers *timers, struct filchi_plan *plan, bool 
         account(timers->pool);
     } else if (plan->stop_said)
         end(timers, plan, filchi_future_stop_waiting);
-    else if (closing)
+    else if (cancelling)
         end(timers, plan, filchi_future_cancel_waiting);
     else
         make_ready(timers, plan);

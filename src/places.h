@@ -62,4 +62,12 @@ static inline void filchi_place_set_alive(struct filchi_handoff *handoff, unsign
     atomic_store_explicit(&handoff->alive, n, memory_order_relaxed); /* relaxed: as above, or a hint. */
 }
 
+/* Signals a blocked thread, which will know that the signal was ours. Under the lock: before it looks, it cannot take its
+ * parker away. */
+static inline void filchi_place_signal_blocked(struct filchi_thread *thread)
+{
+    thread->signals++;
+    filchi_parker_signal(thread->sleeping_on);
+}
+
 #endif

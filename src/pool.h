@@ -115,6 +115,13 @@ static inline struct filchi_worker *filchi_pool_worker(const filch_pool *pool, u
     return &pool->blocks[block][index - low];
 }
 
+/* Whether a shutdown cancels what has not started. relaxed: a task that started as it began is as good as one that
+ * started before; what the shutdown cancels has seen it. */
+static inline bool filchi_pool_is_cancelling(const filch_pool *pool)
+{
+    return atomic_load_explicit(&pool->closing, memory_order_relaxed) & FILCHI_CANCEL;
+}
+
 /* How many tasks may run at once. */
 static inline unsigned filchi_pool_workers(const filch_pool *pool)
 {

@@ -22,11 +22,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* A task whose future the scope keeps. */
-struct member {
-    struct filchi_waiter waiter; /* subject: the future, of which it holds a reference */
-};
-
+/* Its members are the waiters of the futures that it keeps: each one's subject is the future, a reference. */
 struct filch_scope {
     struct filchi_group group; /* first: the tasks know this */
     bool fail_fast, discard;   /* constant */
@@ -37,8 +33,8 @@ struct filch_scope {
     struct filchi_parker parker; /* who completes a task signals the opener */
     struct filchi_mpsc queue;    /* members that are final; who completes them */
     /* Opener. */
-    uint32_t due;             /* signals accounted for */
-    struct member *delivered; /* its future is lent to the caller */
+    uint32_t due;                    /* signals accounted for */
+    struct filchi_waiter *delivered; /* its future is lent to the caller */
     size_t n_delivered;
     struct filchi_outcome outcome; /* what failed */
 };
@@ -78,16 +74,10 @@ static void record(struct filchi_group *group, const filch_error *error, int cod
         filch_stop_request_error(scope->group.stop, error);
 }
 
-/* Whether it is the pool's shutdown that cancels tasks; relaxed: what cancels them has seen it before. */
-static bool is_cancelling(const filch_pool *pool)
-{
-    return atomic_load_explicit(&pool->closing, memory_order_relaxed) & FILCHI_CANCEL;
-}
-
 static void on_left(struct filchi_group *group, filch_state state, size_t n)
 {
     filch_scope *scope = (filch_scope *)group;
-    bool stopped = state == FILCH_STOPPED || (state == FILCH_CANCELLED && is_cancelling(group->pool));
+    bool stopped = state == FILCH_STOPPED || (state == FILCH_CANCELLED && filchi_pool_is_cancelling(group->pool));
     if (stopped) /* relaxed: by Z1. */
         atomic_store_explicit(&scope->stopped, true, memory_order_relaxed);
     leave(scope, n);
@@ -239,9 +229,9 @@ static bool descends(const filch_stop *stop, const filch_stop *ancestor)
 }
 
 /* A member whose task was refused. The opener may sleep until it comes. */
-static void retract(filch_scope *scope, struct filchi_waiter *waiter)
+static void retract(filch_scope *scope, struct filchi_waiter *member)
 {
-    filchi_os_free(waiter); /* first in its member */
+    filchi_os_free(member);
     /* relaxed: the signal publishes them. */
     atomic_fetch_sub_explicit(&scope->submitted, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&scope->owed, 1, memory_order_relaxed);
@@ -264,12 +254,12 @@ int filch_scope_submit_with(filch_scope *scope, filch_fn *fn, void *arg, const f
     struct filchi_membership membership = { .group = &scope->group, .refs = out ? 1 : 0 };
     filch_future *future = NULL;
     if (!scope->discard) {
-        struct member *member = filchi_os_alloc_aligned(_Alignof(struct member), sizeof *member);
+        struct filchi_waiter *member = filchi_os_alloc_aligned(_Alignof(struct filchi_waiter), sizeof *member);
         if (!member)
             return -ENOMEM;
-        member->waiter.serve = serve_member;
-        member->waiter.owner = scope;
-        membership.waiter = &member->waiter;
+        member->serve = serve_member;
+        member->owner = scope;
+        membership.waiter = member;
         membership.refs++;
     }
     size_t touching = scope->discard ? 1 : 2;
@@ -295,23 +285,23 @@ int filch_scope_submit(filch_scope *scope, filch_fn *fn, void *arg, filch_future
 /* ---- Next ---- */
 
 /* The next that is final, or NULL. */
-static struct member *take(filch_scope *scope)
+static struct filchi_waiter *take(filch_scope *scope)
 {
-    return (struct member *)(void *)filchi_mpsc_take(&scope->queue, &scope->due);
+    return (struct filchi_waiter *)(void *)filchi_mpsc_take(&scope->queue, &scope->due);
 }
 
-static void free_member(struct member *member)
+static void free_member(struct filchi_waiter *member)
 {
     if (!member)
         return;
-    filch_future_unref(member->waiter.subject);
+    filch_future_unref(member->subject);
     filchi_os_free(member);
 }
 
-static struct member *await_member(filch_scope *scope, int64_t deadline, int *rc)
+static struct filchi_waiter *await_member(filch_scope *scope, int64_t deadline, int *rc)
 {
     struct filchi_await await;
-    struct member *member;
+    struct filchi_waiter *member;
     filchi_await_begin(&await, &scope->parker, deadline, true);
     await.awaited = (struct filchi_awaited) { .kind = FILCHI_AWAITED_MEMBER, .group = &scope->group };
     for (;;) {
@@ -343,14 +333,14 @@ int filch_scope_next(filch_scope *scope, int64_t timeout_ns, filch_future **out)
         return -EDEADLK;
     free_member(scope->delivered);
     int rc = 0;
-    struct member *member = take(scope);
+    struct filchi_waiter *member = take(scope);
     if (!member && undelivered(&scope->group) > 0)
         member = await_member(scope, filchi_os_deadline(timeout_ns), &rc);
     scope->delivered = member;
     if (!member)
         return rc;
     scope->n_delivered++;
-    *out = member->waiter.subject;
+    *out = member->subject;
     scope->outcome.told |= filchi_future_state(*out) == FILCH_FAILED;
     return 1;
 }
@@ -384,7 +374,7 @@ static int await_all(filch_scope *scope, bool firm)
 static int stopped_outcome(const filch_scope *scope, filch_error **out_error)
 {
     int reason = filch_stop_reason(scope->group.stop);
-    bool shut_down = is_cancelling(scope->group.pool);
+    bool shut_down = filchi_pool_is_cancelling(scope->group.pool);
     if (!reason && !shut_down)
         return 0;
     /* If it is the time of an enclosing scope that ran out, a task that returns this has only seen a stop. */
@@ -434,7 +424,7 @@ void filch_scope_close(filch_scope *scope)
         filchi_os_yield();
     unlink_scope(scope);
     free_member(scope->delivered);
-    for (struct member *member; (member = take(scope));)
+    for (struct filchi_waiter *member; (member = take(scope));)
         free_member(member);
     /* relaxed: by Z1. */
     filchi_parker_settle(&scope->parker, scope->due + atomic_load_explicit(&scope->owed, memory_order_relaxed));

@@ -53,20 +53,13 @@ static bool is_stuck(const struct filchi_handoff *handoff)
     return true;
 }
 
-/* Under the lock: signals a blocked thread; it will know that the signal was ours. */
-static void signal_blocked(struct filchi_thread *thread)
-{
-    thread->signals++;
-    filchi_parker_signal(thread->sleeping_on); /* under the lock: before it looks, it cannot take its parker away */
-}
-
 /* Under the lock: a thread was refused and there is work. Somebody must see to it that another is started later: a
  * blocked thread, which sleeps no longer than until then (filchi_handoff_retry()). */
 static void nudge(struct filchi_handoff *handoff)
 {
     struct filchi_thread *thread = handoff->blocked.first;
     if (thread && !thread->signals && refused(handoff))
-        signal_blocked(thread);
+        filchi_place_signal_blocked(thread);
 }
 
 /* Under the lock: whether a blocked thread may find what it waits for in a queue and run it itself. */
@@ -101,7 +94,7 @@ static void poke(filch_pool *pool)
     filchi_place_give(handoff, thread, filchi_place_pop_idle(pool, false), false);
     thread->pokable = thread->later = false;
     thread->poked = true;
-    signal_blocked(thread);
+    filchi_place_signal_blocked(thread);
 }
 
 /* Under the lock, after the S1 of a thread to which publishers left their work and which will not look again: it

@@ -32,12 +32,13 @@ _Thread_local struct filchi_thread *filchi_thread_here;
 
 /* ---- Finding work ---- */
 
-static filch_future *steal_sub_task(struct filchi_worker *victim)
+/* As a reader: the oldest, or NULL. */
+static filch_future *steal_oldest(struct filchi_deque *deque)
 {
     void *item = NULL;
     enum filchi_deque_steal outcome;
     do
-        outcome = filchi_deque_steal(&victim->deque, &item);
+        outcome = filchi_deque_steal(deque, &item);
     while (outcome == FILCHI_DEQUE_LOST);
     return outcome == FILCHI_DEQUE_TOOK ? item : NULL;
 }
@@ -46,7 +47,7 @@ filch_future *filchi_worker_steal_from(struct filchi_worker *victim, bool *outsi
 {
     void *item = filchi_batch_take(&victim->batch);
     *outside = item != NULL;
-    return item ? filchi_future_of_link(item) : steal_sub_task(victim);
+    return item ? filchi_future_of_link(item) : steal_oldest(&victim->deque);
 }
 
 static uint64_t next_random(struct filchi_worker *worker)
@@ -72,7 +73,7 @@ static filch_future *steal(struct filchi_thread *thread, bool sub_tasks)
     for (unsigned i = 0; i < n && !found; i++) {
         struct filchi_worker *victim = filchi_pool_worker(pool, (first + i) % n);
         if (victim != own)
-            found = sub_tasks ? steal_sub_task(victim) : filchi_worker_steal_from(victim, &thread->outside);
+            found = sub_tasks ? steal_oldest(&victim->deque) : filchi_worker_steal_from(victim, &thread->outside);
     }
     filchi_reader_end(&own->thief);
     if (found)
@@ -114,16 +115,12 @@ static filch_future *take_due(struct filchi_thread *thread)
     struct filchi_deque *due = &thread->pool->timers->due;
     if (filchi_deque_empty(due))
         return NULL;
-    void *item = NULL;
-    enum filchi_deque_steal outcome;
     filchi_reader_begin(&thread->worker->thief);
-    do
-        outcome = filchi_deque_steal(due, &item);
-    while (outcome == FILCHI_DEQUE_LOST);
+    filch_future *found = steal_oldest(due);
     filchi_reader_end(&thread->worker->thief);
     thread->outside = true;
-    thread->due = outcome == FILCHI_DEQUE_TOOK;
-    return thread->due ? item : NULL;
+    thread->due = found != NULL;
+    return found;
 }
 
 /* The oldest task from outside, moving a batch over if need be. */
@@ -389,14 +386,19 @@ void filchi_worker_give_up_place(struct filchi_thread *thread, const filch_futur
     thread->due = false;
 }
 
-void filchi_worker_run_entry(struct filchi_thread *thread, filch_future *future, bool outside)
+/* Cancels it, or claims and runs it, unless the entry is stale. */
+static void deal_with(struct filchi_thread *thread, filch_future *future, bool outside)
 {
-    filchi_worker_give_up_place(thread, future);
-    /* relaxed: a task that just started when shutdown asked to cancel is as good as one that started before. */
-    if (atomic_load_explicit(&thread->pool->closing, memory_order_relaxed) & FILCHI_CANCEL)
+    if (filchi_pool_is_cancelling(thread->pool))
         filchi_future_cancel_entry(future);
     else if (filchi_future_claim(future) == FILCHI_CLAIM_GOT)
         run_claimed(thread, future, outside);
+}
+
+void filchi_worker_run_entry(struct filchi_thread *thread, filch_future *future, bool outside)
+{
+    filchi_worker_give_up_place(thread, future);
+    deal_with(thread, future, outside);
     filchi_counter_add(&thread->worker->finished, 1);
 }
 
@@ -405,10 +407,7 @@ void filchi_worker_run_as_guest(filch_pool *pool, filch_future *future)
     struct filchi_thread *here = filchi_thread_here; /* in a forked child it may be no host any more */
     struct filchi_thread guest = { .pool = pool, .guest = true, .host = filchi_worker_thread() };
     filchi_thread_here = &guest;
-    if (atomic_load_explicit(&pool->closing, memory_order_relaxed) & FILCHI_CANCEL) /* relaxed: as run_entry(). */
-        filchi_future_cancel_entry(future);
-    else if (filchi_future_claim(future) == FILCHI_CLAIM_GOT)
-        run_claimed(&guest, future, true);
+    deal_with(&guest, future, true);
     filchi_worker_tell_group(&guest);
     filchi_thread_here = here;
     filchi_worker_count_reaped(pool);
