@@ -31,6 +31,16 @@ static inline void filchi_fence_store_load(void)
 #endif
 }
 
+/* A hint that the line will be written soon: fetched early, and not to be shared. */
+static inline void filchi_prefetch_write(const void *line)
+{
+#if defined(__x86_64__) /* the builtin would only do so for processors that are asked for by name */
+    __asm__ volatile("prefetchw %0" ::"m"(*(const char *)line));
+#else
+    __builtin_prefetch(line, 1);
+#endif
+}
+
 /* A hint that this is a spin loop. */
 static inline void filchi_pause(void)
 {

@@ -60,9 +60,9 @@ void filchi_worker_reap(filch_pool *pool)
     pthread_mutex_lock(&pool->handoff.lock);
     pool->outside_thieves++;
     pthread_mutex_unlock(&pool->handoff.lock);
-    struct filchi_mpsc_node *node;
-    while ((node = filchi_inject_pop(&pool->inject)))
-        reap_entry(pool, filchi_future_of_link(node));
+    filch_future *found;
+    while ((found = filchi_inject_pop(&pool->inject)))
+        reap_entry(pool, found);
     for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++) {
         filch_future *future;
         bool outside;

@@ -42,7 +42,7 @@ struct filch_future {
         void *result;  /* runner; for readers once DONE */
         intptr_t code; /* runner; for readers once FAILED or STOPPED */
     } value;
-    struct filchi_mpsc_node link; /* the inject queue's */
+    void *unused;
     uintptr_t stop;               /* submitter; the runner drops an owned one before the final state */
     _Atomic uint32_t refs;        /* see above; anyone who holds one */
     _Atomic uint16_t cold;        /* FILCHI_COLD_LINE and so on; 0: line 1 is all zero */
@@ -96,12 +96,6 @@ static inline bool filchi_future_is_of(const filch_future *future, const struct 
 static inline struct filchi_plan *filchi_future_plan(const filch_future *future)
 {
     return filchi_future_is_cold(future) ? future->plan : NULL;
-}
-
-/* The future whose link is in the inject queue, or was. */
-static inline filch_future *filchi_future_of_link(struct filchi_mpsc_node *link)
-{
-    return (filch_future *)(void *)((char *)link - offsetof(filch_future, link));
 }
 
 static inline filch_state filchi_future_state(const filch_future *future)

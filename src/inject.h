@@ -4,25 +4,48 @@
  * small ring into which it moves several at a time. From the batch the owner and thieves take the oldest first,
  * so that with one worker the start order is exactly the submission order.
  *
+ * The queue is an array of pointers in segments. A producer takes a ticket and fills the slot of that number;
+ * the consumer goes from slot to slot. Segments are used again and freed only with the queue, so that a producer
+ * that is slow may look at one at any time.
+ *
+ * Invariant (queue): slots of the tickets [head, tail) are filled, or about to be; those of later ones are NULL. A
+ * ticket is given out only when the segment with its slot is there, so that running out of memory is known before.
  * Invariant (batch): items live at [head, tail); only the owner moves tail and only while head == tail; head
  * only grows.
+ * Rejected: a list through the tasks (liburcu's wfcqueue). Its consumer waits for a line from another core, or from
+ * memory, for each task in turn; the slots of an array are eight to a line and say early what to fetch.
  * Rejected: moving them into the deque, which would start them newest first, or starve them behind sub tasks.
  */
 #ifndef FILCHI_INJECT_H
 #define FILCHI_INJECT_H
 
-#include "mpsc.h"
+#include "atomic.h"
 #include "os.h"
 
 #ifdef FILCH_TESTING
 #define FILCHI_BATCH 4
+#define FILCHI_SEGMENT 8
 #else
 #define FILCHI_BATCH 64
+#define FILCHI_SEGMENT 1024
 #endif
 
+struct filchi_segment {
+    _Atomic uint64_t first;      /* the ticket of slots[0]; who links it, under `growth` */
+    struct filchi_segment *next; /* the segment after it, or the next spare one; under `growth` */
+    _Alignas(FILCHI_LINE) _Atomic(void *) slots[FILCHI_SEGMENT]; /* its producer fills it */
+};
+
 struct filchi_inject {
-    _Alignas(FILCHI_LINE) struct filchi_mpsc queue;
-    _Alignas(FILCHI_LINE) pthread_mutex_t consumer; /* held by who pops */
+    /* Producers. */
+    _Alignas(FILCHI_LINE) _Atomic uint64_t tail;  /* the next ticket */
+    _Atomic(struct filchi_segment *) newest;      /* written under `growth` */
+    _Alignas(FILCHI_LINE) pthread_mutex_t growth; /* held by who adds a segment or gives one back */
+    struct filchi_segment *spare;                 /* under `growth` */
+    /* The consumer, who holds `consumer`. */
+    _Alignas(FILCHI_LINE) _Atomic uint64_t head; /* the oldest ticket there is */
+    struct filchi_segment *oldest;
+    pthread_mutex_t consumer;
 };
 
 struct filchi_batch {
@@ -31,13 +54,26 @@ struct filchi_batch {
     _Atomic(void *) slots[FILCHI_BATCH];         /* owner */
 };
 
-void filchi_inject_init(struct filchi_inject *inject);
+/* 0 or -ENOMEM. Allocates the first segment. */
+int filchi_inject_init(struct filchi_inject *inject);
+/* Nobody uses it any more; items left are the caller's concern. */
 void filchi_inject_fini(struct filchi_inject *inject);
-/* Anyone. Wait-free, a full barrier. */
-void filchi_inject_push(struct filchi_inject *inject, struct filchi_mpsc_node *node);
-bool filchi_inject_empty(struct filchi_inject *inject);
+
+/* Anyone. 0, or -ENOMEM, and nothing has changed. */
+int filchi_inject_push(struct filchi_inject *inject, void *item);
+/* Anyone. The same for n items, which come one after the other as far as a segment goes. How many it took: less than
+ * n without memory. */
+size_t filchi_inject_push_many(struct filchi_inject *inject, void *const *items, size_t n);
+/* Anyone; after a store-load fence it sees what was pushed before. */
+static inline bool filchi_inject_empty(const struct filchi_inject *inject)
+{
+    /* acquire B5: pairs with release B5 in filchi_batch_fill(). relaxed: a hint; where it decides about sleeping a
+     * store-load fence stands before it. */
+    return atomic_load_explicit(&inject->head, memory_order_acquire) ==
+           atomic_load_explicit(&inject->tail, memory_order_relaxed);
+}
 /* Anyone. The oldest, or NULL if there is none; waits for another consumer. */
-struct filchi_mpsc_node *filchi_inject_pop(struct filchi_inject *inject);
+void *filchi_inject_pop(struct filchi_inject *inject);
 
 void filchi_batch_init(struct filchi_batch *batch);
 /* Owner, while its batch is empty: moves up to `most` over; false if it got none. Does not wait for another

@@ -147,7 +147,9 @@ int filch_pool_create(filch_pool **out, const filch_pool_options *options)
         rc = -ENOMEM;
         goto unref_stop;
     }
-    filchi_inject_init(&pool->inject);
+    rc = filchi_inject_init(&pool->inject);
+    if (rc)
+        goto unref_timers;
     filchi_capacity_init(&pool->capacity, chosen.capacity, chosen.overflow);
     pthread_mutex_init(&pool->making, NULL);
     init_handoff(pool, &chosen);
@@ -158,6 +160,8 @@ int filch_pool_create(filch_pool **out, const filch_pool_options *options)
     else
         *out = pool;
     return rc;
+unref_timers:
+    filchi_timers_unref(pool->timers);
 unref_stop:
     filch_stop_unref(pool->stop);
 close_home:

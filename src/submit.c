@@ -131,28 +131,40 @@ static int prepare(filch_pool *pool, filch_fn *fn, const filch_task_options *opt
     return rc;
 }
 
+static int publish_inside(struct filchi_worker *worker, filch_future *future)
+{
+    filchi_counter_add(&worker->submitted, 1);
+    int rc = filchi_deque_push(&worker->deque, future);
+    if (rc)
+        filchi_counter_add(&worker->finished, 1); /* counted as accepted and dealt with */
+    return rc;
+}
+
+static int publish_outside(filch_pool *pool, filch_future *future)
+{
+    int rc = filchi_inject_push(&pool->inject, future);
+    if (!rc)
+        return 0;
+    if (future->stop & FILCHI_STOP_PLACE)
+        filchi_capacity_leave(pool);
+    filchi_worker_count_reaped(pool); /* as above */
+    filchi_worker_check_drained(pool);
+    return rc;
+}
+
 static int publish(filch_pool *pool, const struct prepared *prepared, filch_future *future, bool of_group)
 {
     if (prepared->entry == FILCHI_ENTRY_CALLER_RUNS) {
         filchi_worker_run_as_guest(pool, future);
         return 0;
     }
-    if (prepared->inside) {
-        struct filchi_worker *worker = prepared->inside->worker;
-        filchi_counter_add(&worker->submitted, 1);
-        int rc = filchi_deque_push(&worker->deque, future);
-        if (rc) {
-            filchi_counter_add(&worker->finished, 1); /* counted as accepted and dealt with */
-            return rc;
-        }
-    } else {
-        filchi_inject_push(&pool->inject, &future->link);
-        if (of_group) { /* who waits for the group does not look there if it has not heard of it */
-            filchi_handoff_notify_due(pool);
-            return 0;
-        }
-    }
-    filchi_handoff_notify(pool);
+    int rc = prepared->inside ? publish_inside(prepared->inside->worker, future) : publish_outside(pool, future);
+    if (rc)
+        return rc;
+    if (of_group && !prepared->inside) /* who waits for the group does not look there if it has not heard of it */
+        filchi_handoff_notify_due(pool);
+    else
+        filchi_handoff_notify(pool);
     return 0;
 }
 

@@ -45,9 +45,9 @@ static filch_future *steal_oldest(struct filchi_deque *deque)
 
 filch_future *filchi_worker_steal_from(struct filchi_worker *victim, bool *outside)
 {
-    void *item = filchi_batch_take(&victim->batch);
-    *outside = item != NULL;
-    return item ? filchi_future_of_link(item) : steal_oldest(&victim->deque);
+    filch_future *found = filchi_batch_take(&victim->batch);
+    *outside = found != NULL;
+    return found ? found : steal_oldest(&victim->deque);
 }
 
 static uint64_t next_random(struct filchi_worker *worker)
@@ -133,9 +133,8 @@ static filch_future *take_outside(struct filchi_thread *thread)
         return due;
     if (filchi_batch_empty(batch) && !filchi_batch_fill(batch, &thread->pool->inject, batch_size(thread)))
         return NULL;
-    struct filchi_mpsc_node *node = filchi_batch_take(batch);
     thread->outside = true;
-    return node ? filchi_future_of_link(node) : NULL;
+    return filchi_batch_take(batch);
 }
 
 static filch_future *take_own(struct filchi_thread *thread)

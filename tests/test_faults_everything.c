@@ -217,7 +217,8 @@ static void sweep_memory(int plot, bool on, bool recovers)
     long n = sweep(&plots[plot], &fault);
     cr_assert_gt(n, 100, "the play makes %ld allocations", n);
     if (!SANITIZED)
-        cr_assert_leq(pages_mapped(), before + 200, "%zu pages were %zu", pages_mapped(), before);
+        /* Each play that leaked an arena would leave 16; the C library keeps a few stacks. */
+        cr_assert_leq(pages_mapped(), before + 600, "%zu pages were %zu", pages_mapped(), before);
 }
 
 #define SWEEPS_OF_MEMORY(plot)                                                                 \

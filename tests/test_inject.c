@@ -1,47 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Where outside tasks wait: the queue of many producers, the inject queue on it, and the batch of each worker. */
+/* Where outside tasks wait: the inject queue and the batch of each worker. */
 #include "inject.h"
 
 #include "support.h"
 
+#include <errno.h>
+
 SUITE(inject);
 
 struct item {
-    struct filchi_mpsc_node node;
     unsigned producer, number;
 };
 
 /* ---- The queue ---- */
-
-Test(inject, a_push_says_whether_the_queue_was_empty)
-{
-    struct filchi_mpsc queue;
-    struct filchi_mpsc_node nodes[2], *out;
-    filchi_mpsc_init(&queue);
-    cr_assert(filchi_mpsc_empty(&queue));
-    cr_assert(filchi_mpsc_push(&queue, &nodes[0]));
-    cr_assert_not(filchi_mpsc_push(&queue, &nodes[1]));
-    cr_assert_not(filchi_mpsc_empty(&queue));
-    cr_assert_eq(filchi_mpsc_pop(&queue, &out), FILCHI_MPSC_ONE);
-    cr_assert_eq(filchi_mpsc_pop(&queue, &out), FILCHI_MPSC_LAST);
-    cr_assert(filchi_mpsc_push(&queue, &nodes[0]), "after LAST the next push says it was empty");
-}
-
-Test(inject, a_pop_tells_the_last_from_the_others_and_from_none)
-{
-    struct filchi_mpsc queue;
-    struct filchi_mpsc_node nodes[3], *out = NULL;
-    filchi_mpsc_init(&queue);
-    cr_assert_eq(filchi_mpsc_pop(&queue, &out), FILCHI_MPSC_EMPTY);
-    cr_assert_null(out);
-    for (int i = 0; i < 3; i++)
-        filchi_mpsc_push(&queue, &nodes[i]);
-    for (int i = 0; i < 3; i++) {
-        cr_assert_eq(filchi_mpsc_pop(&queue, &out), i < 2 ? FILCHI_MPSC_ONE : FILCHI_MPSC_LAST);
-        cr_assert_eq(out, &nodes[i]);
-    }
-    cr_assert_eq(filchi_mpsc_pop(&queue, &out), FILCHI_MPSC_EMPTY);
-}
 
 #define PRODUCERS 4
 #define EACH 20000
@@ -58,7 +29,7 @@ static void *produce(void *arg)
     unsigned me = atomic_fetch_add(&traffic->arrived, 1);
     for (unsigned i = 0; i < EACH; i++) {
         traffic->items[me][i] = (struct item) { .producer = me, .number = i };
-        filchi_inject_push(&traffic->inject, &traffic->items[me][i].node);
+        must(filchi_inject_push(&traffic->inject, &traffic->items[me][i]) == 0);
     }
     return NULL;
 }
@@ -67,7 +38,7 @@ static struct traffic *start_traffic(pthread_t producers[PRODUCERS])
 {
     struct traffic *traffic = aligned_alloc(FILCHI_LINE, sizeof *traffic);
     memset(traffic, 0, sizeof *traffic);
-    filchi_inject_init(&traffic->inject);
+    must(filchi_inject_init(&traffic->inject) == 0);
     for (int i = 0; i < PRODUCERS; i++)
         must(pthread_create(&producers[i], NULL, produce, traffic) == 0);
     return traffic;
@@ -83,9 +54,8 @@ static void end_traffic(struct traffic *traffic, pthread_t producers[PRODUCERS])
 }
 
 /* Each producer's items must come in its order. */
-static void check_next(unsigned next[PRODUCERS], const struct filchi_mpsc_node *node)
+static void check_next(unsigned next[PRODUCERS], const struct item *item)
 {
-    const struct item *item = caa_container_of(node, struct item, node);
     must(item->number == next[item->producer]);
     next[item->producer]++;
 }
@@ -96,13 +66,68 @@ Test(inject, pops_keep_the_order_of_each_producer)
     struct traffic *traffic = start_traffic(producers);
     unsigned next[PRODUCERS] = { 0 };
     for (unsigned n = 0; n < PRODUCERS * EACH;) {
-        struct filchi_mpsc_node *node = filchi_inject_pop(&traffic->inject);
-        if (node) {
-            check_next(next, node);
+        const struct item *item = filchi_inject_pop(&traffic->inject);
+        if (item) {
+            check_next(next, item);
             n++;
         }
     }
     end_traffic(traffic, producers);
+}
+
+Test(inject, many_pushed_at_once_come_in_their_order_across_segments)
+{
+    struct filchi_inject inject;
+    enum { MANY = 3 * FILCHI_SEGMENT + 1 };
+    int items[MANY];
+    void *pushed[MANY];
+    for (int i = 0; i < MANY; i++)
+        pushed[i] = &items[i];
+    cr_assert_eq(filchi_inject_init(&inject), 0);
+    cr_assert_eq(filchi_inject_push(&inject, pushed[0]), 0);
+    cr_assert_eq(filchi_inject_push_many(&inject, pushed + 1, MANY - 1), MANY - 1);
+    for (int i = 0; i < MANY; i++)
+        cr_assert_eq(filchi_inject_pop(&inject), pushed[i]);
+    cr_assert_null(filchi_inject_pop(&inject));
+    cr_assert(filchi_inject_empty(&inject));
+    filchi_inject_fini(&inject);
+}
+
+Test(inject, segments_are_used_again)
+{
+    struct filchi_inject inject;
+    int item;
+    cr_assert_eq(filchi_inject_init(&inject), 0);
+    for (int i = 0; i < 2 * FILCHI_SEGMENT; i++) { /* two segments at least are made */
+        cr_assert_eq(filchi_inject_push(&inject, &item), 0);
+        if (i >= FILCHI_SEGMENT)
+            cr_assert_eq(filchi_inject_pop(&inject), &item);
+    }
+    atomic_store(&filchi_os_faults.allocations, -1);
+    for (int i = 0; i < 5 * FILCHI_SEGMENT; i++) {
+        cr_assert_eq(filchi_inject_pop(&inject), &item);
+        cr_assert_eq(filchi_inject_push(&inject, &item), 0, "no memory is needed");
+    }
+    atomic_store(&filchi_os_faults.allocations, 0);
+    filchi_inject_fini(&inject);
+}
+
+Test(inject, a_push_without_memory_changes_nothing)
+{
+    struct filchi_inject inject;
+    int items[FILCHI_SEGMENT + 1];
+    void *pushed[FILCHI_SEGMENT + 1];
+    cr_assert_eq(filchi_inject_init(&inject), 0);
+    for (int i = 0; i <= FILCHI_SEGMENT; i++)
+        pushed[i] = &items[i];
+    atomic_store(&filchi_os_faults.allocations, -1);
+    cr_assert_eq(filchi_inject_push_many(&inject, pushed, FILCHI_SEGMENT + 1), FILCHI_SEGMENT);
+    cr_assert_eq(filchi_inject_push(&inject, pushed[FILCHI_SEGMENT]), -ENOMEM);
+    atomic_store(&filchi_os_faults.allocations, 0);
+    cr_assert_eq(filchi_inject_push(&inject, pushed[FILCHI_SEGMENT]), 0);
+    for (int i = 0; i <= FILCHI_SEGMENT; i++)
+        cr_assert_eq(filchi_inject_pop(&inject), &items[i]);
+    filchi_inject_fini(&inject);
 }
 
 /* ---- The batch ---- */
@@ -119,20 +144,20 @@ Test(inject, a_fill_takes_a_batch_at_most_and_take_gives_the_oldest)
 {
     struct filchi_inject inject;
     struct filchi_batch batch;
-    struct filchi_mpsc_node nodes[FILCHI_BATCH + 2];
-    filchi_inject_init(&inject);
+    int items[FILCHI_BATCH + 2];
+    cr_assert_eq(filchi_inject_init(&inject), 0);
     filchi_batch_init(&batch);
     for (int i = 0; i < FILCHI_BATCH + 2; i++)
-        filchi_inject_push(&inject, &nodes[i]);
+        cr_assert_eq(filchi_inject_push(&inject, &items[i]), 0);
     cr_assert(filchi_batch_fill(&batch, &inject, FILCHI_BATCH));
     cr_assert_not(filchi_batch_empty(&batch));
     for (int i = 0; i < FILCHI_BATCH; i++)
-        cr_assert_eq(filchi_batch_take(&batch), &nodes[i]);
+        cr_assert_eq(filchi_batch_take(&batch), &items[i]);
     cr_assert_null(filchi_batch_take(&batch));
     cr_assert(filchi_batch_fill(&batch, &inject, FILCHI_BATCH), "the ring is filled again, across its end");
-    cr_assert_eq(filchi_batch_take(&batch), &nodes[FILCHI_BATCH]);
+    cr_assert_eq(filchi_batch_take(&batch), &items[FILCHI_BATCH]);
     cr_assert_eq(filchi_inject_pop(&inject), NULL);
-    cr_assert_eq(filchi_batch_take(&batch), &nodes[FILCHI_BATCH + 1]);
+    cr_assert_eq(filchi_batch_take(&batch), &items[FILCHI_BATCH + 1]);
     filchi_inject_fini(&inject);
 }
 
@@ -140,7 +165,7 @@ Test(inject, a_fill_from_an_empty_queue_gets_nothing)
 {
     struct filchi_inject inject;
     struct filchi_batch batch;
-    filchi_inject_init(&inject);
+    cr_assert_eq(filchi_inject_init(&inject), 0);
     filchi_batch_init(&batch);
     cr_assert_not(filchi_batch_fill(&batch, &inject, FILCHI_BATCH));
     cr_assert(filchi_batch_empty(&batch));
@@ -151,15 +176,15 @@ Test(inject, a_fill_does_not_wait_for_another_consumer)
 {
     struct filchi_inject inject;
     struct filchi_batch batch;
-    struct filchi_mpsc_node node;
-    filchi_inject_init(&inject);
+    int item;
+    cr_assert_eq(filchi_inject_init(&inject), 0);
     filchi_batch_init(&batch);
-    filchi_inject_push(&inject, &node);
+    cr_assert_eq(filchi_inject_push(&inject, &item), 0);
     pthread_mutex_lock(&inject.consumer);
     cr_assert_not(filchi_batch_fill(&batch, &inject, FILCHI_BATCH));
     pthread_mutex_unlock(&inject.consumer);
     cr_assert(filchi_batch_fill(&batch, &inject, FILCHI_BATCH));
-    cr_assert_eq(filchi_batch_take(&batch), &node);
+    cr_assert_eq(filchi_batch_take(&batch), &item);
     filchi_inject_fini(&inject);
 }
 
@@ -182,10 +207,9 @@ static void *consume(void *arg)
         if (filchi_batch_empty(&c->batches[c->me]))
             filchi_batch_fill(&c->batches[c->me], &c->traffic->inject, FILCHI_BATCH);
         for (unsigned i = 0; i < CONSUMERS; i++) {
-            struct filchi_mpsc_node *node = filchi_batch_take(&c->batches[(c->me + i) % CONSUMERS]);
-            if (!node)
+            const struct item *item = filchi_batch_take(&c->batches[(c->me + i) % CONSUMERS]);
+            if (!item)
                 continue;
-            const struct item *item = caa_container_of(node, struct item, node);
             must(atomic_fetch_add(&c->seen[item->producer * EACH + item->number], 1) == 0);
             atomic_fetch_add(c->n_taken, 1);
         }
@@ -221,9 +245,9 @@ Test(inject, with_one_owner_and_no_thief_the_order_is_that_of_submission)
     unsigned next[PRODUCERS] = { 0 };
     filchi_batch_init(&batch);
     for (unsigned n = 0; n < PRODUCERS * EACH;) {
-        struct filchi_mpsc_node *node = filchi_batch_take(&batch);
-        if (node) {
-            check_next(next, node);
+        const struct item *item = filchi_batch_take(&batch);
+        if (item) {
+            check_next(next, item);
             n++;
         } else {
             filchi_batch_fill(&batch, &traffic->inject, FILCHI_BATCH);

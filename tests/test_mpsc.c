@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* The queue of many producers: what push and pop say of its ends. */
+#include "mpsc.h"
+
+#include "support.h"
+
+SUITE(mpsc);
+
+Test(mpsc, a_push_says_whether_the_queue_was_empty)
+{
+    struct filchi_mpsc queue;
+    struct filchi_mpsc_node nodes[2], *out;
+    filchi_mpsc_init(&queue);
+    cr_assert(filchi_mpsc_empty(&queue));
+    cr_assert(filchi_mpsc_push(&queue, &nodes[0]));
+    cr_assert_not(filchi_mpsc_push(&queue, &nodes[1]));
+    cr_assert_not(filchi_mpsc_empty(&queue));
+    cr_assert_eq(filchi_mpsc_pop(&queue, &out), FILCHI_MPSC_ONE);
+    cr_assert_eq(filchi_mpsc_pop(&queue, &out), FILCHI_MPSC_LAST);
+    cr_assert(filchi_mpsc_push(&queue, &nodes[0]), "after LAST the next push says it was empty");
+}
+
+Test(mpsc, a_pop_tells_the_last_from_the_others_and_from_none)
+{
+    struct filchi_mpsc queue;
+    struct filchi_mpsc_node nodes[3], *out = NULL;
+    filchi_mpsc_init(&queue);
+    cr_assert_eq(filchi_mpsc_pop(&queue, &out), FILCHI_MPSC_EMPTY);
+    cr_assert_null(out);
+    for (int i = 0; i < 3; i++)
+        filchi_mpsc_push(&queue, &nodes[i]);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(filchi_mpsc_pop(&queue, &out), i < 2 ? FILCHI_MPSC_ONE : FILCHI_MPSC_LAST);
+        cr_assert_eq(out, &nodes[i]);
+    }
+    cr_assert_eq(filchi_mpsc_pop(&queue, &out), FILCHI_MPSC_EMPTY);
+}
