@@ -130,6 +130,13 @@ enum filchi_await_run filchi_await_run(struct filchi_await *await, filch_future 
     return FILCHI_AWAIT_RAN;
 }
 
+bool filchi_await_run_newest(struct filchi_thread *thread, filch_future *future)
+{
+    if (thread->guest || thread->regions || filchi_worker_tasks_are_long(thread) || !has_stack(thread, false))
+        return false;
+    return filchi_worker_run_newest(thread, future);
+}
+
 /* What of the group's tasks may run here; false: none. */
 static bool which_members(struct filchi_await *await, const struct filchi_group *group, bool prefer_handoff,
                           enum filchi_members *which)

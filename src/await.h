@@ -54,7 +54,10 @@ enum filchi_await_run {
 
 /* Inside a task: runs the awaited task here, if it has not started and running it is better than a handoff. */
 enum filchi_await_run filchi_await_run(struct filchi_await *await, filch_future *future, bool prefer_handoff);
-/* The same for any task of the group. */
+/* T's own, inside a task: the same for its newest sub task, if it is no long one; else false. It is not final if it is
+ * to be tried again. */
+bool filchi_await_run_newest(struct filchi_thread *thread, filch_future *future);
+/* The same as filchi_await_run() for any task of the group. */
 enum filchi_await_run filchi_await_run_member(struct filchi_await *await, const struct filchi_group *group,
                                               bool prefer_handoff);
 /* Sleeps until the parker's count is not `seen`; it may return earlier. `stalled`: something is LEFT. 0:

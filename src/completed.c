@@ -23,50 +23,107 @@ struct filch_completed {
     size_t witness;              /* nodes before it are delivered */
     bool later;                  /* some of those may become due again */
     uint32_t news;               /* filchi_handoff_news() before they were looked at */
-    struct filchi_waiter *ready; /* already final at the beginning */
+    struct filchi_waiter *ready; /* consumer: final at the beginning, or run by it; all before those in the queue */
     struct filchi_waiter **ready_end;
+    _Atomic(const struct filchi_thread *) runner; /* consumer: its thread while it runs one of them itself */
     struct filchi_waiter nodes[];
 };
 
 /* ---- Beginning ---- */
 
-static void serve(struct filchi_waiter *waiter)
-{
-    struct filch_completed *completed = waiter->owner;
-    if (filchi_mpsc_push(&completed->queue, &waiter->in.link))
-        filchi_parker_signal(&completed->parker);
-}
-
 static void append_ready(struct filch_completed *completed, struct filchi_waiter *waiter)
 {
+    if (!completed->ready)
+        completed->ready_end = &completed->ready;
     waiter->in.next = NULL;
     *completed->ready_end = waiter;
     completed->ready_end = &waiter->in.next;
 }
 
-static void watch(struct filch_completed *completed, filch_future *future)
+static void serve(struct filchi_waiter *waiter)
 {
-    struct filchi_waiter *waiter = &completed->nodes[completed->total++];
+    struct filch_completed *completed = waiter->owner;
+    const struct filchi_thread *here = filchi_thread_here;
+    /* relaxed: a thread can find itself there only if it is the consumer, who wrote it. */
+    if (here && atomic_load_explicit(&completed->runner, memory_order_relaxed) == here &&
+        filchi_mpsc_empty(&completed->queue))
+        append_ready(completed, waiter);
+    else if (filchi_mpsc_push(&completed->queue, &waiter->in.link))
+        filchi_parker_signal(&completed->parker);
+}
+
+/*
+ * Every future is marked with the address of its node, unique to this iterator, so that listing it again is noticed
+ * without a table. A mark of somebody else may be an old one, or that of an iterator begun elsewhere at the same
+ * time, which has overwritten ours: then it is *unsure whether the future is listed twice.
+ */
+static bool is_listed(const struct filch_completed *completed, filch_future *future, uintptr_t node, bool *unsure)
+{
+    /* relaxed, both: nothing but the value itself is read; per future it is in order. */
+    uintptr_t old = atomic_load_explicit(&future->mark, memory_order_relaxed);
+    uintptr_t place = (old - (uintptr_t)completed->nodes) / sizeof completed->nodes[0];
+    if (place < completed->total && completed->nodes[place].subject == future)
+        return true;
+    atomic_store_explicit(&future->mark, node, memory_order_relaxed);
+    *unsure |= old != 0;
+    return false;
+}
+
+/* Whether all marks are ours after all; then no future is listed twice. True is certain, false is not. */
+static bool is_marked(const struct filch_completed *completed)
+{
+    for (size_t i = 0; i < completed->total; i++) {
+        const filch_future *future = completed->nodes[i].subject;
+        /* relaxed: as above. */
+        if (atomic_load_explicit(&future->mark, memory_order_relaxed) != (uintptr_t)&completed->nodes[i])
+            return false;
+    }
+    return true;
+}
+
+static void watch(struct filch_completed *completed, filch_future *future, bool *unsure)
+{
+    struct filchi_waiter *waiter = &completed->nodes[completed->total];
+    if (is_listed(completed, future, (uintptr_t)waiter, unsure))
+        return;
     waiter->serve = serve;
     waiter->subject = future;
     waiter->owner = completed;
+    completed->total++;
     if (!filchi_waitlist_add(&future->waiters, waiter))
         append_ready(completed, waiter);
 }
 
-/*
- * Whether no future is listed twice, without a table: every future is marked with the address of its node,
- * unique to this iterator. A second listing overwrites the first one's mark; so does, harmlessly, an iterator
- * begun elsewhere at the same time. True is certain, false is not.
- */
-static bool distinct(const struct filch_completed *completed, filch_future *const *futures, size_t n)
+/* *out is an iterator even if it fails. */
+static int watch_all(struct filch_completed *completed, filch_future *const *futures, size_t n, bool *unsure)
 {
-    for (size_t i = 0; i < n; i++) /* relaxed: nothing but the value itself is read; per future it is in order. */
-        atomic_store_explicit(&futures[i]->mark, (uintptr_t)&completed->nodes[i], memory_order_relaxed);
-    for (size_t i = 0; i < n; i++)
-        if (atomic_load_explicit(&futures[i]->mark, memory_order_relaxed) != (uintptr_t)&completed->nodes[i])
-            return false;
-    return true;
+    const struct filchi_slab_home *home = NULL; /* whose futures can become final */
+    for (size_t i = 0; i < n; i++) {
+        if (!futures[i])
+            return -EINVAL;
+        if (filchi_slab_home_of(futures[i]) != home && !filchi_future_final(futures[i])) {
+            if (!filchi_future_here(futures[i]))
+                return -EOWNERDEAD;
+            home = filchi_slab_home_of(futures[i]);
+        }
+        watch(completed, futures[i], unsure);
+    }
+    return 0;
+}
+
+static struct filch_completed *create(size_t n, int64_t deadline)
+{
+    if (n > (SIZE_MAX / 2 - sizeof(struct filch_completed)) / sizeof(struct filchi_waiter))
+        return NULL;
+    struct filch_completed *completed = filchi_os_alloc_aligned(_Alignof(struct filch_completed),
+                                                                sizeof *completed + n * sizeof completed->nodes[0]);
+    if (!completed)
+        return NULL;
+    filchi_mpsc_init(&completed->queue);
+    filchi_parker_init(&completed->parker);
+    atomic_init(&completed->runner, NULL);
+    completed->deadline = deadline;
+    return completed;
 }
 
 static int by_address(const void *a, const void *b)
@@ -75,54 +132,55 @@ static int by_address(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static int watch_distinct(struct filch_completed *completed, filch_future *const *futures, size_t n)
+/* Each one once, in another order. NULL without memory. */
+static filch_future **sort_distinct(filch_future *const *futures, size_t *n)
 {
-    filch_future **sorted = filchi_os_alloc(n * sizeof *sorted);
+    filch_future **sorted = filchi_os_alloc(*n * sizeof *sorted);
     if (!sorted)
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++)
+        return NULL;
+    size_t distinct = 0;
+    for (size_t i = 0; i < *n; i++)
         sorted[i] = futures[i];
-    qsort(sorted, n, sizeof *sorted, by_address);
-    for (size_t i = 0; i < n; i++)
-        if (i == 0 || sorted[i] != sorted[i - 1])
-            watch(completed, sorted[i]);
-    filchi_os_free(sorted);
-    return 0;
+    qsort(sorted, *n, sizeof *sorted, by_address);
+    for (size_t i = 0; i < *n; i++)
+        if (i == 0 || sorted[i] != sorted[distinct - 1])
+            sorted[distinct++] = sorted[i];
+    *n = distinct;
+    return sorted;
 }
 
-static int check(filch_future *const *futures, size_t n)
+static int begin(struct filch_completed **out, filch_future *const *futures, size_t n, int64_t deadline,
+                 bool *unsure)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (!futures[i])
-            return -EINVAL;
-        if (!filchi_future_final(futures[i]) && !filchi_future_here(futures[i]))
-            return -EOWNERDEAD;
+    struct filch_completed *completed = create(n, deadline);
+    if (!completed)
+        return -ENOMEM;
+    int rc = watch_all(completed, futures, n, unsure);
+    if (rc || (*unsure && !is_marked(completed))) {
+        filch_completed_end(completed);
+        return rc;
     }
+    *unsure = false;
+    completed->cursor = completed->total;
+    *out = completed;
     return 0;
 }
 
 int filch_completed_begin(filch_completed **out, filch_future *const *futures, size_t n, int64_t timeout_ns)
 {
-    int rc = check(futures, n);
-    if (rc)
+    int64_t deadline = filchi_os_deadline(timeout_ns);
+    bool unsure = false, ignored;
+    int rc = begin(out, futures, n, deadline, &unsure);
+    if (rc || !unsure)
         return rc;
-    if (n > (SIZE_MAX / 2 - sizeof(filch_completed)) / sizeof(struct filchi_waiter))
+    filch_future **sorted = sort_distinct(futures, &n);
+    if (!sorted)
         return -ENOMEM;
-    filch_completed *completed =
-        filchi_os_alloc_aligned(_Alignof(filch_completed), sizeof *completed + n * sizeof completed->nodes[0]);
-    if (!completed)
-        return -ENOMEM;
-    filchi_mpsc_init(&completed->queue);
-    filchi_parker_init(&completed->parker);
-    completed->deadline = filchi_os_deadline(timeout_ns);
-    completed->ready_end = &completed->ready;
-    if (distinct(completed, futures, n))
-        for (size_t i = 0; i < n; i++)
-            watch(completed, futures[i]);
-    else
-        rc = watch_distinct(completed, futures, n);
+    struct filch_completed *completed = create(n, deadline);
+    rc = completed ? watch_all(completed, sorted, n, &ignored) : -ENOMEM;
+    filchi_os_free(sorted);
     if (rc) {
-        filchi_os_free(completed);
+        filch_completed_end(completed);
         return rc;
     }
     completed->cursor = completed->total;
@@ -169,6 +227,25 @@ static struct filchi_waiter *take(struct filch_completed *completed)
         }
         filchi_os_relax(spins);
     }
+}
+
+/*
+ * What the task submitted last is mostly what it can run next: at once, without the frame of a wait. Its waiter is
+ * then in `ready`; NULL if nothing was run, or it is not final.
+ */
+static struct filchi_waiter *run_newest(struct filch_completed *completed)
+{
+    struct filchi_thread *thread = filchi_worker_thread();
+    if (!thread || completed->deadline != FILCHI_NEVER)
+        return NULL;
+    while (completed->cursor > 0 && !completed->nodes[completed->cursor - 1].subject)
+        completed->cursor--;
+    if (completed->cursor == 0)
+        return NULL;
+    atomic_store_explicit(&completed->runner, thread, memory_order_relaxed); /* relaxed: see serve(). */
+    bool ran = filchi_await_run_newest(thread, completed->nodes[completed->cursor - 1].subject);
+    atomic_store_explicit(&completed->runner, NULL, memory_order_relaxed); /* relaxed: see serve(). */
+    return ran ? take(completed) : NULL;
 }
 
 /* Runs one of them here, newest first. *stalled: one has not started and was not run. */
@@ -257,6 +334,8 @@ int filch_completed_next(filch_completed *completed, filch_future **out)
         return 0;
     int rc = 0;
     struct filchi_waiter *waiter = take(completed);
+    if (!waiter)
+        waiter = run_newest(completed);
     if (!waiter && is_copy(completed))
         return -EOWNERDEAD;
     if (!waiter)
@@ -286,7 +365,7 @@ void filch_completed_end(filch_completed *completed)
     if (!completed)
         return;
     size_t left = completed->total - completed->delivered;
-    while (left && completed->ready) { /* these were never registered */
+    while (left && completed->ready) { /* these are not registered */
         take(completed)->subject = NULL;
         left--;
     }

@@ -236,7 +236,7 @@ struct filchi_group *filchi_future_complete_stopped(filch_future *future)
     struct filchi_group *group = filchi_future_group(future);
     future->value.code = filch_stop_reason(filchi_future_stop(future));
     drop_stop(future);
-    uintptr_t old;
+    uintptr_t old = 0;
     filchi_waitlist_move(&future->waiters, FILCH_RUNNING, FILCH_STOPPED, &old);
     tell_waiters(future, old);
     return group;

@@ -43,11 +43,11 @@ struct filch_future {
         intptr_t code; /* runner; for readers once FAILED or STOPPED */
     } value;
     void *unused;
-    uintptr_t stop;               /* submitter; the runner drops an owned one before the final state */
-    _Atomic uint32_t refs;        /* see above; anyone who holds one */
-    _Atomic uint16_t cold;        /* FILCHI_COLD_LINE and so on; 0: line 1 is all zero */
-    _Atomic uint16_t begun;       /* 1: `body` is no longer the function; runner */
-    _Atomic uintptr_t mark;       /* scratch of filch_completed_begin(), to find duplicates */
+    uintptr_t stop;         /* submitter; the runner drops an owned one before the final state */
+    _Atomic uint32_t refs;  /* see above; anyone who holds one */
+    _Atomic uint16_t cold;  /* FILCHI_COLD_LINE and so on; 0: line 1 is all zero */
+    _Atomic uint16_t begun; /* 1: `body` is no longer the function; runner */
+    _Atomic uintptr_t mark; /* scratch of filch_completed_begin(), to find duplicates */
     /* Line 1: for tasks with a name, an error or a destructor. */
     _Alignas(FILCHI_LINE) _Atomic(filch_error *) error; /* runner, or who first asks */
     void (*arg_dtor)(void *);                           /* submitter */

@@ -14,35 +14,19 @@ static bool final(uintptr_t word)
     return (word & FILCHI_WORD_STATE) >= FILCHI_STATE_FINAL;
 }
 
-bool filchi_waitlist_move(struct filchi_waitlist *list, unsigned from, unsigned to, uintptr_t *old)
-{
-    uintptr_t word = atomic_load_explicit(&list->word, memory_order_relaxed); /* relaxed: checked by the CAS. */
-    uintptr_t next;
-    do {
-        if ((word & FILCHI_WORD_STATE) != from)
-            return false;
-        next = (word & ~FILCHI_WORD_STATE) | to;
-        if (final(to) && !(word & FILCHI_WORD_LOCKED))
-            next &= ~FILCHI_WORD_LIST; /* taken: ours to serve; else the remover's */
-        /* release W1: pairs with acquire W1 in filchi_waitlist_state() and _add(), publishing the outcome.
-         * acquire W2: pairs with release W2 in filchi_waitlist_add(), for the nodes. */
-    } while (!atomic_compare_exchange_weak_explicit(&list->word, &word, next, memory_order_acq_rel,
-                                                    memory_order_relaxed));
-    *old = word;
-    return true;
-}
-
 void filchi_waitlist_late(struct filchi_waiter *waiter)
 {
     ((struct filchi_late_waiter *)waiter)->serve(waiter);
 }
 
-void filchi_waitlist_serve(uintptr_t old)
+void filchi_waitlist_serve_all(struct filchi_waiter *newest)
 {
-    if (old & FILCHI_WORD_LOCKED)
+    if (!newest->in.next) { /* late or not, it is the only one */
+        newest->serve(newest);
         return;
+    }
     struct filchi_waiter *in_order = NULL;
-    for (struct filchi_waiter *waiter = first(old), *next; waiter; waiter = next) {
+    for (struct filchi_waiter *waiter = newest, *next; waiter; waiter = next) {
         next = waiter->in.next;
         waiter->in.next = in_order;
         in_order = waiter;

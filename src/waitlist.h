@@ -76,10 +76,35 @@ static inline unsigned filchi_waitlist_peek(const struct filchi_waitlist *list)
  * Anyone. Moves the state from `from` to `to`, unless it is not `from` (then false). *old is the word before; if
  * `to` is final, the caller then owes a call of filchi_waitlist_serve(*old).
  */
-bool filchi_waitlist_move(struct filchi_waitlist *list, unsigned from, unsigned to, uintptr_t *old);
+static inline bool filchi_waitlist_move(struct filchi_waitlist *list, unsigned from, unsigned to, uintptr_t *old)
+{
+    uintptr_t word = atomic_load_explicit(&list->word, memory_order_relaxed); /* relaxed: checked by the CAS. */
+    uintptr_t next;
+    do {
+        if ((word & FILCHI_WORD_STATE) != from)
+            return false;
+        next = (word & ~FILCHI_WORD_STATE) | to;
+        if (to >= FILCHI_STATE_FINAL && !(word & FILCHI_WORD_LOCKED))
+            next &= ~FILCHI_WORD_LIST; /* taken: ours to serve; else the remover's */
+        /* release W1: pairs with acquire W1 in filchi_waitlist_state() and _add(), publishing the outcome.
+         * acquire W2: pairs with release W2 in filchi_waitlist_add(), for the nodes. */
+    } while (!atomic_compare_exchange_weak_explicit(&list->word, &word, next, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    *old = word;
+    return true;
+}
+
+/* As the next, of a list that is not empty. */
+void filchi_waitlist_serve_all(struct filchi_waiter *newest);
+
 /* Serves those who were in the list of a word that the caller made final: in the order of registration, late ones
  * after the others. */
-void filchi_waitlist_serve(uintptr_t old);
+static inline void filchi_waitlist_serve(uintptr_t old)
+{
+    if (old & FILCHI_WORD_LIST && !(old & FILCHI_WORD_LOCKED))
+        filchi_waitlist_serve_all((struct filchi_waiter *)(old & FILCHI_WORD_LIST));
+}
+
 /* Anyone. False if the state is final: then the waiter is not registered and will not be served. */
 bool filchi_waitlist_add(struct filchi_waitlist *list, struct filchi_waiter *waiter);
 /* Who added it. True: removed, it will not be served. False: it was served, or is being served at this moment. */

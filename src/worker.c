@@ -413,17 +413,28 @@ void filchi_worker_run_as_guest(filch_pool *pool, filch_future *future)
     filchi_worker_check_drained(pool);
 }
 
+static bool run_newest(struct filchi_thread *thread, filch_future *future)
+{
+    if (filchi_deque_pop(&thread->worker->deque) != future)
+        return false; /* a thief was quicker */
+    filchi_counter_add(&thread->worker->in_place, 1);
+    filchi_worker_run_entry(thread, future, false);
+    return true;
+}
+
+bool filchi_worker_run_newest(struct filchi_thread *thread, filch_future *future)
+{
+    if (filchi_deque_peek(&thread->worker->deque) != future || !run_newest(thread, future))
+        return false;
+    filchi_worker_tell_group(thread); /* the awaiting task may wait for it next */
+    return true;
+}
+
 static bool run_awaited(struct filchi_thread *thread, filch_future *future)
 {
-    struct filchi_deque *deque = &thread->worker->deque;
     /* Mostly it is our newest sub task: popped, it leaves no stale entry behind. */
-    if (filchi_deque_peek(deque) == future) {
-        if (filchi_deque_pop(deque) != future)
-            return false; /* a thief was quicker */
-        filchi_counter_add(&thread->worker->in_place, 1);
-        filchi_worker_run_entry(thread, future, false);
-        return true;
-    }
+    if (filchi_deque_peek(&thread->worker->deque) == future)
+        return run_newest(thread, future);
     if (filchi_future_claim_in_place(future) != FILCHI_CLAIM_GOT)
         return false;
     filchi_counter_add(&thread->worker->in_place, 1);
@@ -434,7 +445,7 @@ static bool run_awaited(struct filchi_thread *thread, filch_future *future)
 bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *future)
 {
     bool ran = run_awaited(thread, future);
-    filchi_worker_tell_group(thread); /* the awaiting task may wait for it next */
+    filchi_worker_tell_group(thread); /* as above */
     return ran;
 }
 

@@ -51,6 +51,9 @@ static inline bool filchi_worker_inside(const filch_pool *pool)
 /* T's own: claims a task of this pool that has not started and runs it here; false if it cannot be had. */
 bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *future);
 
+/* T's own, holding a worker: the same, only if it is the newest in the worker's deque. */
+bool filchi_worker_run_newest(struct filchi_thread *thread, filch_future *future);
+
 /* T's own: an entry from outside, or else of another worker; NULL if there is none. */
 filch_future *filchi_worker_take_others(struct filchi_thread *thread);
 /* The same, but none from outside, unless it had waited for its time. */
