@@ -21,8 +21,7 @@ struct filch_error {
     filch_error *kept[]; /* then the message, then the task's name */
 };
 
-/* Shared by every pool; read only. */
-static struct filch_error out_of_memory = {
+struct filch_error filchi_error_out_of_memory = {
     .code = -ENOMEM,
     .message = "an error happened, and there was no memory left to tell which",
 };
@@ -57,7 +56,7 @@ filch_error *filchi_error_make(const char *task, const filch_error *cause, int c
     size_t message = length < 0 ? 0 : (size_t)length; /* a format that cannot be printed leaves an empty message */
     filch_error *error = allocate(task, message, 0);
     if (!error)
-        return &out_of_memory;
+        return &filchi_error_out_of_memory;
     error->code = code;
     error->cause = filch_error_ref(cause);
     if (length >= 0)
@@ -81,7 +80,7 @@ filch_error *filchi_error_with_attempt(const char *task, const filch_error *caus
     va_start(args, format);
     filch_error *error = filchi_error_make(task, cause, 0, format, args);
     va_end(args);
-    if (error != &out_of_memory)
+    if (error != &filchi_error_out_of_memory)
         error->attempt = attempt;
     return error;
 }
@@ -126,7 +125,7 @@ filch_error *filch_error_create_from(const filch_error *cause, int code, const c
 filch_error *filch_error_ref(const filch_error *error)
 {
     filch_error *counted = (filch_error *)(uintptr_t)error; /* the count is not part of what is immutable */
-    if (counted && counted != &out_of_memory)
+    if (counted && counted != &filchi_error_out_of_memory)
         atomic_fetch_add_explicit(&counted->refs, 1, memory_order_relaxed); /* relaxed: the caller holds one. */
     return counted;
 }
@@ -134,7 +133,7 @@ filch_error *filch_error_ref(const filch_error *error)
 /* Drops a reference; true if it was the last and the caller must free the error. */
 static bool drop(filch_error *error)
 {
-    if (!error || error == &out_of_memory)
+    if (!error || error == &filchi_error_out_of_memory)
         return false;
     /* acq_rel E1: pairs with itself; the last one sees that all others are done with it. */
     return atomic_fetch_sub_explicit(&error->refs, 1, memory_order_acq_rel) == 1;

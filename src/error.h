@@ -10,6 +10,9 @@
 
 #include <stdarg.h>
 
+/* What stands in without memory. Shared by every pool; read only. */
+extern struct filch_error filchi_error_out_of_memory;
+
 /* Any thread. Takes a reference to `cause`; `task` (NULL: none) and the text are copied. Code 0: the cause's. */
 filch_error *filchi_error_make(const char *task, const filch_error *cause, int code, const char *format,
                                va_list args) FILCH_PRINTF(4, 0);

@@ -15,29 +15,18 @@ _Static_assert(FILCH_STOPPED <= FILCHI_WORD_STATE, "states fit their bits");
 
 /* ---- Life ---- */
 
+/* All else is zero. */
 void filchi_future_init(filch_future *future, filch_fn *fn, void *arg, uint32_t refs)
 {
     filchi_waitlist_init(&future->waiters, FILCH_PENDING, refs ? 0 : FILCHI_WORD_ORPHAN);
     atomic_init(&future->body, (uintptr_t)fn);
     future->arg = arg;
-    future->value.result = NULL;
     atomic_init(&future->refs, refs);
-    atomic_init(&future->cold, 0);
-    atomic_init(&future->begun, 0);
-    atomic_init(&future->mark, 0);
-}
-
-void filchi_future_init_cold(filch_future *future, const char *name, void (*arg_dtor)(void *))
-{
-    filchi_future_use_cold(future);
-    future->name = name;
-    future->arg_dtor = arg_dtor;
 }
 
 void filchi_future_init_plan(filch_future *future, struct filchi_plan *plan, bool wait)
 {
-    filchi_future_use_cold(future);
-    future->plan = plan;
+    filchi_future_cold(future)->plan = plan;
     plan->future = future;
     if (wait) { /* relaxed: not published so far. */
         uintptr_t word = atomic_load_explicit(&future->waiters.word, memory_order_relaxed);
@@ -56,23 +45,18 @@ static void drop_stop(filch_future *future)
     filch_stop_unref(owned_stop(future));
 }
 
-/* Line 1 goes back to zero, as free objects must be. */
-static void clear_cold(filch_future *future)
+/* Whether a bit of `flags` is set. */
+static bool is_flagged(const filch_future *future, unsigned bit)
 {
-    filch_error_unref(
-        atomic_load_explicit(&future->error, memory_order_relaxed)); /* relaxed: nobody else is left. */
-    if (future->name != future->name_inline)
-        filchi_os_free((void *)(uintptr_t)future->name);
-    if (future->plan)
-        filchi_plan_free(future->plan);
-    memset((char *)future + FILCHI_LINE, 0, sizeof *future - FILCHI_LINE);
+    return atomic_load_explicit(&future->flags, memory_order_relaxed) & bit; /* relaxed: nobody else is left. */
 }
 
 static void free_object(filch_future *future)
 {
-    if (atomic_load_explicit(&future->cold, memory_order_relaxed)) /* relaxed: nobody else is left. */
-        clear_cold(future);
-    memset(future, 0, FILCHI_LINE);
+    struct filchi_cold *cold = filchi_future_cold(future);
+    if (cold)
+        filchi_cold_free(cold, is_flagged(future, FILCHI_COLD_ON_HEAP));
+    memset(future, 0, sizeof *future); /* as free objects must be */
     filchi_slab_free(future, filchi_slab_here);
 }
 
@@ -85,9 +69,7 @@ void filchi_future_abandon(filch_future *future)
 /* Whether it failed and nobody knows. */
 static bool is_unobserved(const filch_future *future)
 {
-    /* relaxed, both: nobody else is left. */
-    return filchi_waitlist_peek(&future->waiters) == FILCH_FAILED &&
-           !(atomic_load_explicit(&future->cold, memory_order_relaxed) & FILCHI_COLD_LOOKED);
+    return filchi_waitlist_peek(&future->waiters) == FILCH_FAILED && !is_flagged(future, FILCHI_LOOKED);
 }
 
 static void report_unobserved(filch_future *future)
@@ -102,12 +84,11 @@ static void destroy(filch_future *future)
 {
     if (is_unobserved(future))
         report_unobserved(future);
-    if (atomic_load_explicit(&future->cold, memory_order_relaxed)) { /* relaxed: nobody else is left. */
-        if (future->result_dtor)
-            future->result_dtor(future->value.result);
-        if (future->arg_dtor)
-            future->arg_dtor(future->arg);
-    }
+    const struct filchi_cold *cold = filchi_future_cold(future);
+    if (cold && cold->result_dtor)
+        cold->result_dtor(future->value.result);
+    if (cold && cold->arg_dtor)
+        cold->arg_dtor(future->arg);
     free_object(future);
 }
 
@@ -184,7 +165,8 @@ static void tell(filch_future *future, struct filchi_group *group, uintptr_t old
 static bool finish(filch_future *future, filch_state from, filch_state to)
 {
     uintptr_t stop = future->stop;
-    struct filchi_group *group = filchi_future_is_cold(future) ? future->group : NULL;
+    const struct filchi_cold *cold = filchi_future_cold(future);
+    struct filchi_group *group = cold ? cold->group : NULL;
     uintptr_t old;
     if (!filchi_waitlist_move(&future->waiters, from, to, &old))
         return false;
@@ -203,12 +185,12 @@ void filchi_future_cancel_entry(filch_future *future)
         filch_future_unref(future);
 }
 
-/* The runner drops a result that the task set before it failed. */
-static void drop_result(filch_future *future)
+void filchi_future_drop_result(filch_future *future)
 {
-    if (atomic_load_explicit(&future->cold, memory_order_relaxed) && future->result_dtor) { /* relaxed: own. */
-        future->result_dtor(future->value.result);
-        future->result_dtor = NULL;
+    struct filchi_cold *cold = filchi_future_cold(future);
+    if (cold && cold->result_dtor) {
+        cold->result_dtor(future->value.result);
+        cold->result_dtor = NULL;
     }
 }
 
@@ -216,7 +198,7 @@ void filchi_future_complete(filch_future *future, int rc)
 {
     filch_state to = FILCH_DONE;
     if (rc != 0) {
-        drop_result(future);
+        filchi_future_drop_result(future);
         int reason = rc == -ECANCELED ? filch_stop_reason(filchi_future_stop(future)) : 0;
         to = reason ? FILCH_STOPPED : FILCH_FAILED;
         future->value.code = reason ? reason : rc < 0 ? rc : -EINVAL;
@@ -264,7 +246,7 @@ static bool cancel_waiting(filch_future *future)
         filch_future_unref(future);
         return false;
     }
-    filchi_plan_cancelled(future->plan); /* first: a callback may wait for the pool's end */
+    filchi_plan_cancelled(filchi_future_plan(future)); /* first: a callback may wait for the pool's end */
     tell(future, filchi_future_group(future), old, FILCH_CANCELLED);
     return true;
 }
@@ -286,8 +268,7 @@ bool filch_future_cancel(filch_future *future)
 void filchi_future_wait(filch_future *future)
 {
     future->value.result = NULL;
-    /* relaxed: the runner's own. */
-    filch_error_unref(atomic_exchange_explicit(&future->error, NULL, memory_order_relaxed));
+    filchi_future_attach_error(future, NULL);
     /* relaxed: a thread that looks for cycles must not find us on this one any more. */
     atomic_store_explicit(&future->body, 0, memory_order_relaxed);
     uintptr_t old;
@@ -344,7 +325,7 @@ filch_state filch_future_state(const filch_future *future)
         filchi_future_look((filch_future *)(uintptr_t)future); /* that somebody looked does not change it */
     if (state != FILCH_RETRY_WAIT)
         return state;
-    if (filchi_plan_attempt(future->plan) == 0)
+    if (filchi_plan_attempt(filchi_future_plan(future)) == 0)
         return FILCH_PENDING;           /* it waits for its first */
     return filchi_future_state(future); /* by Y5 not that of before the first, should it have begun meanwhile */
 }
@@ -363,8 +344,8 @@ const char *filch_state_name(filch_state state)
 
 const char *filch_future_name(const filch_future *future)
 {
-    /* relaxed: a name is set before the task is published. */
-    return atomic_load_explicit(&future->cold, memory_order_relaxed) ? future->name : NULL;
+    const struct filchi_cold *cold = filchi_future_cold(future);
+    return cold ? cold->name : NULL;
 }
 
 void *filch_future_arg(const filch_future *future)
@@ -405,14 +386,16 @@ static filch_error *make_error(const filch_future *future, filch_state state)
 /* The error, or what takes the place of one. */
 static const filch_error *error_of(filch_future *future, filch_state state)
 {
+    struct filchi_cold *cold = filchi_future_cold(future);
+    if (!cold)
+        cold = filchi_future_add_cold(future, NULL);
     /* acquire F2: pairs with release F2 below, by whoever asked first. */
-    filch_error *error = atomic_load_explicit(&future->error, memory_order_acquire);
+    filch_error *error = atomic_load_explicit(&cold->error, memory_order_acquire);
     if (error)
         return error;
     filch_error *made = make_error(future, state);
-    filchi_future_mark(future, FILCHI_COLD_LINE);
     /* release F2, acquire F2: pairs with itself; publishes the error, or sees that of who came first. */
-    if (atomic_compare_exchange_strong_explicit(&future->error, &error, made, memory_order_acq_rel,
+    if (atomic_compare_exchange_strong_explicit(&cold->error, &error, made, memory_order_acq_rel,
                                                 memory_order_acquire))
         return made;
     filch_error_unref(made);
@@ -429,7 +412,7 @@ const filch_error *filch_future_error(filch_future *future)
 
 const filch_error *filchi_future_attempt_error(filch_future *future, int code)
 {
-    drop_result(future); /* its place is the code's */
+    filchi_future_drop_result(future); /* its place is the code's */
     future->value.code = code;
     return error_of(future, FILCH_FAILED);
 }

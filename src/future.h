@@ -10,22 +10,18 @@
 #ifndef FILCHI_FUTURE_H
 #define FILCHI_FUTURE_H
 
-#include "group.h"
+#include "cold.h"
 #include "origin.h"
-#include "slab.h"
 #include "stop.h"
 #include "waitlist.h"
 
 #include <filch/filch.h>
 
-#define FILCHI_NAME_INLINE 16
-
 struct filchi_thread;
-struct filchi_plan;
 
-/* Bits of `cold`. */
-#define FILCHI_COLD_LINE 1u   /* line 1 is in use; whoever writes to it */
-#define FILCHI_COLD_LOOKED 2u /* somebody knows that it FAILED; whoever asks once it has */
+/* Bits of `flags`. */
+#define FILCHI_COLD_ON_HEAP 1u /* its cold part is not of a slab; who has put it there */
+#define FILCHI_LOOKED 2u       /* somebody knows that it FAILED; whoever asks once it has */
 
 /* Bits below the stop's pointer. */
 #define FILCHI_STOP_OWNED ((uintptr_t)1)
@@ -34,7 +30,6 @@ struct filchi_plan;
 #define FILCHI_STOP_FLAGS (FILCHI_STOP_OWNED | FILCHI_STOP_PLACE | FILCHI_STOP_GROUP)
 
 struct filch_future {
-    /* Line 0: all that most tasks touch. */
     struct filchi_waitlist waiters; /* filch_state; see waitlist.h */
     _Atomic uintptr_t body;         /* its filch_fn, submitter; once `begun`: the filchi_thread, runner */
     void *arg;                      /* submitter */
@@ -42,23 +37,22 @@ struct filch_future {
         void *result;  /* runner; for readers once DONE */
         intptr_t code; /* runner; for readers once FAILED or STOPPED */
     } value;
-    void *unused;
-    uintptr_t stop;         /* submitter; the runner drops an owned one before the final state */
-    _Atomic uint32_t refs;  /* see above; anyone who holds one */
-    _Atomic uint16_t cold;  /* FILCHI_COLD_LINE and so on; 0: line 1 is all zero */
-    _Atomic uint16_t begun; /* 1: `body` is no longer the function; runner */
-    _Atomic uintptr_t mark; /* scratch of filch_completed_begin(), to find duplicates */
-    /* Line 1: for tasks with a name, an error or a destructor. */
-    _Alignas(FILCHI_LINE) _Atomic(filch_error *) error; /* runner, or who first asks */
-    void (*arg_dtor)(void *);                           /* submitter */
-    void (*result_dtor)(void *);                        /* runner */
-    const char *name;                                   /* submitter: name_inline or a block of its own */
-    char name_inline[FILCHI_NAME_INLINE];
-    struct filchi_group *group; /* submitter; its scope, or NULL */
-    struct filchi_plan *plan;   /* submitter; when it starts later or again, else NULL */
+    _Atomic(struct filchi_cold *) cold; /* submitter, runner, or once it is final who asks for an error; or NULL */
+    uintptr_t stop;                     /* submitter; the runner drops an owned one before the final state */
+    _Atomic uint32_t refs;              /* see above; anyone who holds one */
+    _Atomic uint16_t flags;             /* see above */
+    _Atomic uint16_t begun;             /* 1: `body` is no longer the function; runner */
+    _Atomic uintptr_t mark;             /* scratch of filch_completed_begin(), to find duplicates */
 };
-_Static_assert(sizeof(filch_future) == FILCHI_SLAB_OBJECT, "task and future are one object of 128 bytes");
-_Static_assert(offsetof(filch_future, error) == FILCHI_LINE, "line 1 is the cold one");
+_Static_assert(sizeof(filch_future) == FILCHI_SLAB_OBJECT, "task and future are one object");
+
+filch_future *filchi_future_alloc_cold(struct filchi_slab *slab, filch_future *future);
+/* The submitter, who owns the slab at this moment: a new one, with a cold part if needed. NULL without memory. */
+static inline filch_future *filchi_future_alloc(struct filchi_slab *slab, bool cold)
+{
+    filch_future *future = filchi_slab_alloc(slab);
+    return future && cold ? filchi_future_alloc_cold(slab, future) : future;
+}
 
 /*
  * Anyone who holds it: the thread on which it runs, or ran if it has become final meanwhile; NULL before. Of a
@@ -72,30 +66,44 @@ static inline struct filchi_thread *filchi_future_thread(const filch_future *fut
     return (struct filchi_thread *)atomic_load_explicit(&future->body, memory_order_relaxed); /* relaxed: by F3. */
 }
 
-static inline bool filchi_future_is_cold(const filch_future *future)
+/* Who holds it or runs it: its cold part, or NULL. */
+static inline struct filchi_cold *filchi_future_cold(const filch_future *future)
 {
-    /* relaxed: what the submitter wrote to line 1 was published with the task. */
-    return atomic_load_explicit(&future->cold, memory_order_relaxed);
+    /* acquire F4: pairs with release F4 in filchi_future_add_cold(). What the submitter wrote came with the task. */
+    return atomic_load_explicit(&future->cold, memory_order_acquire);
 }
+
+/*
+ * Who runs it, or holds it once it is final: a cold part in the place of `old`, NULL or what stands in for one, unless
+ * another thread was first: then its. Without memory what stands in.
+ */
+struct filchi_cold *filchi_future_add_cold(filch_future *future, struct filchi_cold *old);
+/* Who runs it: a cold part to write to, or, without memory, what stands in for one, which has an error. */
+struct filchi_cold *filchi_future_own_cold(filch_future *future);
+/* Who runs it: the error, or NULL, takes the place of another. The future owns it. */
+void filchi_future_attach_error(filch_future *future, filch_error *error);
 
 /* The scope of a task that is not final and cannot become so meanwhile. */
 static inline struct filchi_group *filchi_future_group(const filch_future *future)
 {
     if (future->stop & FILCHI_STOP_GROUP)
         return ((const filch_stop *)(future->stop & ~FILCHI_STOP_FLAGS))->group;
-    return filchi_future_is_cold(future) ? future->group : NULL;
+    const struct filchi_cold *cold = filchi_future_cold(future);
+    return cold ? cold->group : NULL;
 }
 /* Whether it is of this scope. Of a stale entry the answer may be wrong. */
 static inline bool filchi_future_is_of(const filch_future *future, const struct filchi_group *group)
 {
     if (future->stop & FILCHI_STOP_GROUP)
         return (future->stop & ~FILCHI_STOP_FLAGS) == (uintptr_t)group->stop;
-    return filchi_future_is_cold(future) && future->group == group;
+    const struct filchi_cold *cold = filchi_future_cold(future);
+    return cold && cold->group == group;
 }
 /* The plan of a task that the caller holds or runs. */
 static inline struct filchi_plan *filchi_future_plan(const filch_future *future)
 {
-    return filchi_future_is_cold(future) ? future->plan : NULL;
+    const struct filchi_cold *cold = filchi_future_cold(future);
+    return cold ? cold->plan : NULL;
 }
 
 static inline filch_state filchi_future_state(const filch_future *future)
@@ -114,26 +122,18 @@ static inline bool filchi_future_here(const filch_future *future)
     return filchi_origin_here(filchi_origin_of(future));
 }
 
-/* The submitter or the runner, about to write to line 1. */
-static inline void filchi_future_use_cold(filch_future *future)
-{
-    /* relaxed: read by who frees it, after everybody who held it let go; until it is final nobody else writes. */
-    unsigned cold = atomic_load_explicit(&future->cold, memory_order_relaxed);
-    atomic_store_explicit(&future->cold, (uint16_t)(cold | FILCHI_COLD_LINE), memory_order_relaxed);
-}
-
 /* Anyone who holds it, once it is final, and its runner before. */
 static inline void filchi_future_mark(filch_future *future, unsigned bits)
 {
-    /* relaxed: as in filchi_future_use_cold(). */
-    if ((atomic_load_explicit(&future->cold, memory_order_relaxed) & bits) != bits)
-        atomic_fetch_or_explicit(&future->cold, (uint16_t)bits, memory_order_relaxed);
+    /* relaxed: read by who frees it, after everybody who held it let go. */
+    if ((atomic_load_explicit(&future->flags, memory_order_relaxed) & bits) != bits)
+        atomic_fetch_or_explicit(&future->flags, (uint16_t)bits, memory_order_relaxed);
 }
 
 /* The same, who was told its outcome or passes it on: not observing a failure is then no matter. */
 static inline void filchi_future_look(filch_future *future)
 {
-    filchi_future_mark(future, FILCHI_COLD_LOOKED);
+    filchi_future_mark(future, FILCHI_LOOKED);
 }
 
 static inline filch_stop *filchi_future_stop(const filch_future *future)

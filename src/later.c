@@ -209,7 +209,7 @@ int filchi_later_plan(filch_pool *pool, filch_fn *fn, const filch_task_options *
 
 void filchi_later_enter(filch_future *future, int64_t due)
 {
-    struct filchi_plan *plan = future->plan;
+    struct filchi_plan *plan = filchi_future_plan(future);
     struct filchi_timers *timers = plan->timers;
     count_waiting(timers, 1);
     filchi_timers_post(timers, &plan->enter, attach(plan, due));
@@ -222,9 +222,7 @@ bool filchi_later_again(filch_pool *pool, filch_future *future, int rc)
         return false;
     const filch_error *error = filchi_future_attempt_error(future, rc < 0 ? rc : -EINVAL);
     if (!filchi_retry_decide(plan, error, filchi_stop_peek(filchi_future_stop(future)))) {
-        filch_error *final = filchi_retry_error(plan, filch_future_name(future), error);
-        /* relaxed: the runner's own until the final state publishes it. */
-        filch_error_unref(atomic_exchange_explicit(&future->error, final, memory_order_relaxed));
+        filchi_future_attach_error(future, filchi_retry_error(plan, filch_future_name(future), error));
         return false;
     }
     filch_error_unref(plan->last);

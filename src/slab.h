@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory for tasks: objects of one size, cut from 64 KiB chunks whose header names the slab they belong to. One
+ * Memory for tasks: objects of one line, cut from 64 KiB chunks whose header names the slab they belong to. One
  * owner allocates; anyone frees. The owner's frees go to its private list, the others' to a shared stack that
  * the owner takes whole when its own list is empty, so that there is no ABA.
  *
@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define FILCHI_SLAB_OBJECT ((size_t)128)
+#define FILCHI_SLAB_OBJECT ((size_t)FILCHI_LINE)
 
 struct filchi_slab_home;
 

@@ -11,12 +11,12 @@
 
 static const filch_task_options plain = FILCH_TASK_OPTIONS;
 
-/* The name as the future will own it; NULL without memory. */
-static const char *own_name(filch_future *future, const char *name, char *allocated)
+/* The name as the future will own it. */
+static const char *own_name(struct filchi_cold *cold, const char *name, char *allocated)
 {
     if (allocated)
         return allocated;
-    return memcpy(future->name_inline, name, strlen(name) + 1);
+    return memcpy(cold->name_inline, name, strlen(name) + 1);
 }
 
 /* Names that do not fit the object get a block of their own, made before anything else can fail. */
@@ -57,12 +57,12 @@ static bool is_closed(const filch_pool *pool)
 }
 
 /* A new task, accepted and counted; NULL and *rc if not. */
-static filch_future *accept_inside(struct filchi_thread *thread, int *rc)
+static filch_future *accept_inside(struct filchi_thread *thread, bool cold, int *rc)
 {
     filch_future *future = NULL;
     *rc = -ESHUTDOWN;
     if (!is_closed(thread->pool)) {
-        future = filchi_slab_alloc(&thread->worker->slab);
+        future = filchi_future_alloc(&thread->worker->slab, cold);
         *rc = future ? 0 : -ENOMEM;
     }
     return future;
@@ -82,7 +82,7 @@ static int enter_outside(filch_pool *pool, bool delayed, int *entry)
     return 0;
 }
 
-static filch_future *accept_outside(filch_pool *pool, int *rc)
+static filch_future *accept_outside(filch_pool *pool, bool cold, int *rc)
 {
     static _Thread_local char here; /* its address tells threads apart */
     struct filchi_shard *shard = &pool->shards[((uintptr_t)&here >> 12) * 0x9E3779B9u >> 8 & (FILCHI_SHARDS - 1)];
@@ -90,7 +90,7 @@ static filch_future *accept_outside(filch_pool *pool, int *rc)
     *rc = -ESHUTDOWN;
     pthread_mutex_lock(&shard->lock);
     if (!is_closed(pool)) {
-        future = filchi_slab_alloc(&shard->slab);
+        future = filchi_future_alloc(&shard->slab, cold);
         *rc = future ? 0 : -ENOMEM;
         shard->submitted += future != NULL;
     }
@@ -176,19 +176,25 @@ static void mark_from_outside(struct filchi_group *group)
         atomic_store_explicit(&group->from_outside, true, memory_order_relaxed);
 }
 
+/* Whether the task has what not all have. The stop of a scope, held as such, tells which one it is of: see hold_stop(). */
+static bool needs_cold(const filch_task_options *options, const struct filchi_plan *plan,
+                       const struct filchi_group *group)
+{
+    return options->name || options->arg_dtor || plan || (group && options->stop != group->stop);
+}
+
 /* Puts together what was prepared. */
 static void fill(filch_future *future, const filch_task_options *options, struct prepared *prepared,
                  const struct filchi_membership *membership, bool delayed)
 {
-    if (options->name || options->arg_dtor)
-        filchi_future_init_cold(future, options->name ? own_name(future, options->name, prepared->long_name) : NULL,
-                                options->arg_dtor);
+    struct filchi_cold *cold = filchi_future_cold(future);
+    if (cold) {
+        cold->name = options->name ? own_name(cold, options->name, prepared->long_name) : NULL;
+        cold->arg_dtor = options->arg_dtor;
+        cold->group = future->stop & FILCHI_STOP_GROUP ? NULL : membership->group;
+    }
     if (prepared->plan)
         filchi_future_init_plan(future, prepared->plan, delayed);
-    if (membership->group && !(future->stop & FILCHI_STOP_GROUP)) {
-        filchi_future_use_cold(future);
-        future->group = membership->group;
-    }
     if (membership->group && !prepared->inside)
         mark_from_outside(membership->group);
     if (membership->waiter) {
@@ -208,7 +214,9 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
     int rc = prepare(pool, fn, options, &prepared);
     if (rc)
         return rc;
-    filch_future *future = prepared.inside ? accept_inside(prepared.inside, &rc) : accept_outside(pool, &rc);
+    bool cold = needs_cold(options, prepared.plan, membership->group);
+    filch_future *future =
+        prepared.inside ? accept_inside(prepared.inside, cold, &rc) : accept_outside(pool, cold, &rc);
     if (!future) {
         discard(pool, &prepared);
         return rc;

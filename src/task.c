@@ -2,6 +2,7 @@
 /* What a task function does with its own task: results, errors, stop. */
 #include "error.h"
 #include "handoff.h"
+#include "transition.h"
 
 #include <errno.h>
 
@@ -45,27 +46,25 @@ unsigned filch_task_attempt(const filch_task *self)
     return attempts ? attempts : 1;
 }
 
-static void set_result(filch_task *self, void *result, void (*dtor)(void *))
-{
-    /* relaxed: only the runner and the submitter before it have written it. */
-    if (dtor || atomic_load_explicit(&self->cold, memory_order_relaxed)) {
-        if (self->result_dtor)
-            self->result_dtor(self->value.result);
-        self->result_dtor = dtor;
-        filchi_future_use_cold(self);
-    }
-    self->value.result = result;
-}
-
 int filch_return(filch_task *self, void *result)
 {
-    set_result(self, result, NULL);
+    filchi_future_drop_result(self);
+    self->value.result = result;
     return 0;
 }
 
 int filch_return_owned(filch_task *self, void *result, void (*dtor)(void *))
 {
-    set_result(self, result, dtor);
+    if (!dtor)
+        return filch_return(self, result);
+    struct filchi_cold *cold = filchi_future_own_cold(self);
+    if (cold == &filchi_cold_stand_in) {
+        dtor(result);
+        filch_return(self, NULL);
+        return -ENOMEM;
+    }
+    filch_return(self, result);
+    cold->result_dtor = dtor;
     return 0;
 }
 
@@ -75,10 +74,7 @@ static int fail(filch_task *self, const filch_error *cause, int code, const char
         code = filch_error_code(cause);
     if (code >= 0)
         code = -EINVAL;
-    filch_error *error = filchi_error_make(filch_future_name(self), cause, code, format, args);
-    /* relaxed: the runner's own until the final state publishes it. */
-    filch_error_unref(atomic_exchange_explicit(&self->error, error, memory_order_relaxed));
-    filchi_future_use_cold(self);
+    filchi_future_attach_error(self, filchi_error_make(filch_future_name(self), cause, code, format, args));
     return code;
 }
 
@@ -102,5 +98,6 @@ int filch_fail_from(filch_task *self, const filch_error *cause, int code, const 
 
 const filch_error *filch_task_error(const filch_task *self)
 {
-    return atomic_load_explicit(&self->error, memory_order_relaxed); /* relaxed: the runner's own. */
+    const struct filchi_cold *cold = filchi_future_cold(self);
+    return cold ? atomic_load_explicit(&cold->error, memory_order_relaxed) : NULL; /* relaxed: the runner's own. */
 }

@@ -13,9 +13,7 @@ enum filchi_claim {
 
 /* The submitter, before it is published. `refs` handles; 0 for a task that nobody holds. */
 void filchi_future_init(filch_future *future, filch_fn *fn, void *arg, uint32_t refs);
-/* The same: what needs line 1. The name must be owned by the future (name_inline, or allocated), or NULL. */
-void filchi_future_init_cold(filch_future *future, const char *name, void (*arg_dtor)(void *));
-/* The same: it starts later, or again. The future owns the plan. Not pending but waiting, if `wait`. */
+/* The same, with a cold part: it starts later, or again. The future owns the plan. Not pending but waiting, if `wait`. */
 void filchi_future_init_plan(filch_future *future, struct filchi_plan *plan, bool wait);
 /* The submitter gives it up again: nothing runs but the memory's return. */
 void filchi_future_abandon(filch_future *future);
@@ -56,6 +54,8 @@ void filchi_future_let_go(filch_future *future);
 /* The timer thread, whose queue has no room for what it has just made ready: true if it waits again. */
 bool filchi_future_take_back(filch_future *future);
 
+/* Who runs it: what the task has set as its result is no longer that. */
+void filchi_future_drop_result(filch_future *future);
 /* Who runs it: the error of its attempt, made if the task attached none. Borrowed. Its result is dropped. */
 const filch_error *filchi_future_attempt_error(filch_future *future, int code);
 

@@ -18,6 +18,7 @@ struct job {
     enum kind kind;
     bool accepted;
     bool orphan;          /* submitted without a future */
+    bool bare;            /* without a name or a destructor: what it needs of a cold part comes later */
     bool in_slots;        /* others may have cancelled it */
     uint64_t in, out;     /* plain: before the submit, by the task */
     filch_future *future; /* this program's last handle */
@@ -150,8 +151,9 @@ static void submit(struct party *party, struct job *job, uint64_t *random)
     job->in = stress_random(random);
     job->orphan = stress_below(random, 4) == 0;
     filch_task_options options = FILCH_TASK_OPTIONS;
-    options.arg_dtor = job_freed;
-    if (stress_below(random, 3) == 0)
+    job->bare = stress_below(random, 3) == 0;
+    options.arg_dtor = job->bare ? NULL : job_freed;
+    if (!job->bare && stress_below(random, 3) == 0)
         options.name = stress_below(random, 2) ? "short" : "a name that does not fit the object itself";
     if (job->kind == KIND_STOPPABLE) {
         if (stress_below(random, 2))
@@ -246,6 +248,8 @@ static void act_on_other(uint64_t *random)
         return;
     struct job *job = filch_future_arg(future);
     void *result = NULL;
+    const char *name = filch_future_name(future); /* while others ask for its error, or it fails */
+    CHECK(!name || (name[0] && !job->bare));
     switch (stress_below(random, 5)) {
     case 0:
     case 1:
@@ -327,7 +331,7 @@ static void check_job(struct job *job, bool cancelling, bool stopping)
     }
     CHECK(get(&job->runs) == 1 ||
           (get(&job->runs) == 0 && (gone || cancelling || stopping || job->kind == KIND_STOPPABLE)));
-    CHECK_IS(get(&job->freed), 1);
+    CHECK_IS(get(&job->freed), !job->bare);
     CHECK_IS(get(&job->callbacks), get(&job->callbacks_due));
     filch_stop_unref(job->stop);
 }

@@ -18,7 +18,9 @@ enum { MANY = 1000, COUNTDOWN = 1000000 };
 
 Test(memory, a_task_and_its_plan_are_as_small_as_the_documentation_tells)
 {
-    cr_expect_eq(sizeof(filch_future), 128);
+    cr_expect_eq(FILCHI_SLAB_OBJECT, 64);
+    cr_expect_eq(sizeof(filch_future), 64);
+    cr_expect_eq(sizeof(struct filchi_cold), 64);
     cr_expect_eq(ALIGNED(offsetof(struct filchi_plan, last), struct filchi_plan), 192);
     cr_expect_eq(sizeof(struct filchi_plan), 256);
     cr_expect_eq(sizeof(struct filchi_timer), 48);

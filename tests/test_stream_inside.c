@@ -47,7 +47,7 @@ static int run_endless_inside(filch_task *self, void *endless)
     return run_endless(filch_task_pool(self), endless);
 }
 
-/* Objects ever cut from the pool's slabs: how many tasks there were at once, rounded up to chunks of 511. */
+/* Objects ever cut from the pool's slabs: how many tasks there were at once, rounded up to chunks of 1023. */
 static size_t tasks_in_memory(const filch_pool *pool)
 {
     size_t n = 0;
@@ -94,7 +94,7 @@ static void expect_constant_memory(filch_pool *pool, bool inside, struct endless
             resident = resident_kib();
     }
     /* Here and there a chunk is begun: one a worker and one of the consumer's shard, or of main's. */
-    cr_assert_leq(tasks_in_memory(pool), (size_t)511 * (filch_pool_workers(pool) + 2), "%zu tasks",
+    cr_assert_leq(tasks_in_memory(pool), (size_t)1023 * (filch_pool_workers(pool) + 2), "%zu tasks",
                   tasks_in_memory(pool));
     cr_assert_leq(deque_capacity(pool), 4096u, "%zu entries", deque_capacity(pool));
     if (!SANITIZED) /* a thread that starts late brings a stack, perhaps of huge pages; a million items would show */

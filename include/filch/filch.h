@@ -342,7 +342,10 @@ FILCH_API filch_pool *filch_task_pool(const filch_task *self);
 FILCH_API unsigned filch_task_attempt(const filch_task *self);
 /* Sets the result and returns 0, for `return filch_return(self, result);`. */
 FILCH_API int filch_return(filch_task *self, void *result);
-/* The same; dtor(result) is called once, when the future is freed. */
+/*
+ * The same; dtor(result) is called once, when the future is freed.
+ * Errors: -ENOMEM, which the task function must return: dtor(result) was called, and the task has no result.
+ */
 FILCH_API int filch_return_owned(filch_task *self, void *result, void (*dtor)(void *));
 
 /*
