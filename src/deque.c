@@ -46,11 +46,14 @@ void filchi_deque_reclaim(struct filchi_deque *deque)
     deque->retired = NULL;
 }
 
-/* Replaces the array by one of twice the size. NULL without memory. */
+/* Replaces the array by a larger one, with room for n more than there are. NULL without memory. */
 static struct filchi_deque_array *grow(struct filchi_deque *deque, struct filchi_deque_array *array, int64_t top,
-                                       int64_t bottom)
+                                       int64_t bottom, int64_t n)
 {
-    struct filchi_deque_array *larger = array_create(2 * (array->mask + 1));
+    int64_t size = 2 * (array->mask + 1);
+    while (size < bottom - top + n)
+        size *= 2;
+    struct filchi_deque_array *larger = array_create(size);
     if (!larger)
         return NULL;
     for (int64_t i = top; i < bottom; i++) {
@@ -74,13 +77,32 @@ int filchi_deque_push(struct filchi_deque *deque, void *item)
     struct filchi_deque_array *array =
         atomic_load_explicit(&deque->array, memory_order_relaxed); /* relaxed: own. */
     if (bottom - top > array->mask) {
-        array = grow(deque, array, top, bottom);
+        array = grow(deque, array, top, bottom, 1);
         if (!array)
             return -ENOMEM;
     }
     atomic_store_explicit(slot(array, bottom), item, memory_order_relaxed); /* relaxed: published by D1. */
     /* release D1: pairs with acquire D1 in filchi_deque_steal(); publishes the slot and the item behind it. */
     atomic_store_explicit(&deque->bottom, bottom + 1, memory_order_release);
+    return 0;
+}
+
+int filchi_deque_push_many(struct filchi_deque *deque, void *const *items, size_t n)
+{
+    int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed); /* relaxed: the owner's own. */
+    int64_t top = atomic_load_explicit(&deque->top, memory_order_acquire);       /* acquire D3: as in push. */
+    struct filchi_deque_array *array =
+        atomic_load_explicit(&deque->array, memory_order_relaxed); /* relaxed: own. */
+    if (bottom - top + (int64_t)n > array->mask + 1) {
+        array = grow(deque, array, top, bottom, (int64_t)n);
+        if (!array)
+            return -ENOMEM;
+    }
+    for (size_t i = 0; i < n; i++)
+        atomic_store_explicit(slot(array, bottom + (int64_t)i), items[i],
+                              memory_order_relaxed); /* relaxed: by D1. */
+    /* release D1: as in push, for all of them. */
+    atomic_store_explicit(&deque->bottom, bottom + (int64_t)n, memory_order_release);
     return 0;
 }
 

@@ -52,6 +52,8 @@ void filchi_deque_fini(struct filchi_deque *deque);
 
 /* Owner. 0, or -ENOMEM if it had to grow and could not: then nothing changed. */
 int filchi_deque_push(struct filchi_deque *deque, void *item);
+/* Owner. The same for n items, the last of which is then the newest: all of them or none. */
+int filchi_deque_push_many(struct filchi_deque *deque, void *const *items, size_t n);
 /* Owner. The newest item, or NULL. */
 void *filchi_deque_pop(struct filchi_deque *deque);
 /* Owner. What pop would return unless a thief comes first; NULL if it looks empty. */

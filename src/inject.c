@@ -42,28 +42,48 @@ void filchi_inject_fini(struct filchi_inject *inject)
     pthread_mutex_destroy(&inject->growth);
 }
 
-/* A producer for whose ticket there is no slot: makes sure that there is one after the segment `newest`. */
-static int grow(struct filchi_inject *inject, struct filchi_segment *newest)
+/* Under `growth`: the segment after this one, added if need be. NULL without memory. */
+static struct filchi_segment *next_of(struct filchi_inject *inject, struct filchi_segment *segment)
+{
+    if (segment->next)
+        return segment->next;
+    struct filchi_segment *added = inject->spare;
+    if (added)
+        inject->spare = added->next;
+    else
+        added = segment_create();
+    if (!added)
+        return NULL;
+    /* relaxed, both: a producer that still looks at a spare segment has an old ticket, which it will not get. */
+    uint64_t first = atomic_load_explicit(&segment->first, memory_order_relaxed);
+    atomic_store_explicit(&added->first, first + FILCHI_SEGMENT, memory_order_relaxed);
+    added->next = NULL;
+    segment->next = added;
+    return added;
+}
+
+/* Under `growth`. */
+static void set_newest(struct filchi_inject *inject, struct filchi_segment *segment)
+{
+    /* release B4: pairs with acquire B4 in filchi_inject_push(); the segment's first ticket and its empty slots. */
+    atomic_store_explicit(&inject->newest, segment, memory_order_release);
+}
+
+/* A producer for whose ticket, just behind the segment, there is no slot: goes on to the next. That segment may be the
+ * newest again, with other tickets: then somebody went on long ago. */
+static int grow(struct filchi_inject *inject, const struct filchi_segment *segment, uint64_t ticket)
 {
     int rc = 0;
     pthread_mutex_lock(&inject->growth);
-    if (newest == atomic_load_explicit(&inject->newest, memory_order_relaxed)) { /* relaxed: under the lock. */
-        struct filchi_segment *segment = inject->spare;
-        if (segment)
-            inject->spare = segment->next;
+    /* relaxed, both: locked. */
+    struct filchi_segment *newest = atomic_load_explicit(&inject->newest, memory_order_relaxed);
+    if (newest == segment &&
+        ticket - atomic_load_explicit(&newest->first, memory_order_relaxed) == FILCHI_SEGMENT) {
+        struct filchi_segment *next = next_of(inject, newest);
+        if (next)
+            set_newest(inject, next);
         else
-            segment = segment_create();
-        if (segment) {
-            /* relaxed, both: a producer that still looks at a spare segment has an old ticket, which it will not
-             * get. */
-            uint64_t first = atomic_load_explicit(&newest->first, memory_order_relaxed);
-            atomic_store_explicit(&segment->first, first + FILCHI_SEGMENT, memory_order_relaxed);
-            segment->next = NULL;
-            newest->next = segment;
-            /* release B4: pairs with acquire B4 in reserve(); the segment's first ticket and its empty slots. */
-            atomic_store_explicit(&inject->newest, segment, memory_order_release);
-        }
-        rc = segment ? 0 : -ENOMEM;
+            rc = -ENOMEM;
     }
     pthread_mutex_unlock(&inject->growth);
     return rc;
@@ -84,52 +104,84 @@ static void drop_oldest(struct filchi_inject *inject)
 
 /* ---- Producers ---- */
 
-/* Tickets for up to n items, whose slots lie one after the other from *out on. How many; 0 without memory. */
-static size_t reserve(struct filchi_inject *inject, size_t n, _Atomic(void *) **out)
+int filchi_inject_push(struct filchi_inject *inject, void *item)
 {
     /* relaxed: a guess, checked by the CAS. */
     uint64_t ticket = atomic_load_explicit(&inject->tail, memory_order_relaxed);
     for (;;) {
-        /* acquire B4: pairs with release B4 in grow(). */
+        /* acquire B4: pairs with release B4 in set_newest(). */
         struct filchi_segment *segment = atomic_load_explicit(&inject->newest, memory_order_acquire);
         /* relaxed: published by B4. Were the segment used again meanwhile, the ticket would be gone. */
         uint64_t place = ticket - atomic_load_explicit(&segment->first, memory_order_relaxed);
         if (place >= FILCHI_SEGMENT) {
-            /* Just after it: somebody must add one. Else our ticket is an old one. */
-            if (place == FILCHI_SEGMENT && grow(inject, segment))
-                return 0;
+            /* Just behind it: somebody must go on to the next. Else our ticket is an old one. */
+            if (place == FILCHI_SEGMENT && grow(inject, segment, ticket))
+                return -ENOMEM;
             ticket = atomic_load_explicit(&inject->tail, memory_order_relaxed); /* relaxed: as above. */
             continue;
         }
-        size_t taken = n < FILCHI_SEGMENT - place ? n : FILCHI_SEGMENT - (size_t)place;
-        /* relaxed: the number alone; B3 publishes what goes into the slots. */
-        if (atomic_compare_exchange_weak_explicit(&inject->tail, &ticket, ticket + taken, memory_order_relaxed,
+        /* relaxed: the number alone; B3 publishes what goes into the slot. */
+        if (atomic_compare_exchange_weak_explicit(&inject->tail, &ticket, ticket + 1, memory_order_relaxed,
                                                   memory_order_relaxed)) {
-            *out = &segment->slots[place];
-            return taken;
+            /* release B3: pairs with acquire B3 in take(); publishes the item. */
+            atomic_store_explicit(&segment->slots[place], item, memory_order_release);
+            return 0;
         }
     }
 }
 
-size_t filchi_inject_push_many(struct filchi_inject *inject, void *const *items, size_t n)
+/* Under `growth`: whether there are segments for n tickets more than fit into the newest. */
+static bool make_room(struct filchi_inject *inject, struct filchi_segment *newest, size_t n)
 {
-    size_t done = 0;
-    while (done < n) {
-        _Atomic(void *) *slots;
-        size_t taken = reserve(inject, n - done, &slots);
-        if (!taken)
-            break;
-        for (size_t i = 0; i < taken; i++)
-            /* release B3: pairs with acquire B3 in take(); publishes the item. */
-            atomic_store_explicit(&slots[i], items[done + i], memory_order_release);
-        done += taken;
-    }
-    return done;
+    struct filchi_segment *segment = newest;
+    for (size_t room = 0; segment && room < n; room += FILCHI_SEGMENT)
+        segment = next_of(inject, segment);
+    return segment;
 }
 
-int filchi_inject_push(struct filchi_inject *inject, void *item)
+/* n tickets, the first of them and its segment. While we hold the lock others cannot go beyond the newest one. */
+static struct filchi_segment *reserve(struct filchi_inject *inject, size_t n, uint64_t *out_ticket)
 {
-    return filchi_inject_push_many(inject, &item, 1) ? 0 : -ENOMEM;
+    pthread_mutex_lock(&inject->growth);
+    struct filchi_segment *first =
+        atomic_load_explicit(&inject->newest, memory_order_relaxed); /* relaxed: locked. */
+    if (make_room(inject, first, n)) {
+        /* relaxed, all: as in filchi_inject_push(), and locked. */
+        uint64_t ticket = atomic_load_explicit(&inject->tail, memory_order_relaxed);
+        while (!atomic_compare_exchange_weak_explicit(&inject->tail, &ticket, ticket + n, memory_order_relaxed,
+                                                      memory_order_relaxed))
+            continue;
+        if (ticket - atomic_load_explicit(&first->first, memory_order_relaxed) == FILCHI_SEGMENT)
+            first = first->next; /* that one is full, and may be used again as soon as we unlock */
+        struct filchi_segment *last = first;
+        while (ticket + n - atomic_load_explicit(&last->first, memory_order_relaxed) > FILCHI_SEGMENT)
+            last = last->next;
+        set_newest(inject, last);
+        *out_ticket = ticket;
+    } else {
+        first = NULL;
+    }
+    pthread_mutex_unlock(&inject->growth);
+    return first;
+}
+
+int filchi_inject_push_many(struct filchi_inject *inject, void *const *items, size_t n)
+{
+    uint64_t ticket = 0;
+    struct filchi_segment *segment = reserve(inject, n, &ticket);
+    if (!segment)
+        return -ENOMEM;
+    /* relaxed: ours until its slots are filled. */
+    uint64_t place = ticket - atomic_load_explicit(&segment->first, memory_order_relaxed);
+    for (size_t i = 0; i < n; i++, place++) {
+        if (place == FILCHI_SEGMENT) {
+            segment = segment->next;
+            place = 0;
+        }
+        /* release B3: pairs with acquire B3 in take(); publishes the item. */
+        atomic_store_explicit(&segment->slots[place], items[i], memory_order_release);
+    }
+    return 0;
 }
 
 /* ---- The consumer ---- */
@@ -150,7 +202,7 @@ static _Atomic(void *) *slot_of(struct filchi_inject *inject, uint64_t head)
 static void *take(const _Atomic(void *) *slot, bool wait)
 {
     void *item;
-    /* acquire B3: pairs with release B3 in filchi_inject_push_many(). */
+    /* acquire B3: pairs with release B3 in filchi_inject_push(). */
     for (unsigned spins = 0; !(item = atomic_load_explicit(slot, memory_order_acquire)) && wait; spins++)
         filchi_os_relax(spins);
     return item;

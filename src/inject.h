@@ -8,7 +8,8 @@
  * the consumer goes from slot to slot. Segments are used again and freed only with the queue, so that a producer
  * that is slow may look at one at any time.
  *
- * Invariant (queue): slots of the tickets [head, tail) are filled, or about to be; those of later ones are NULL. A
+ * Invariant (queue): the segments from `oldest` on follow one another; `newest` is the last of them with a ticket given
+ * out, more may be behind it. Slots of the tickets [head, tail) are filled, or about to be; those of later ones are NULL. A
  * ticket is given out only when the segment with its slot is there, so that running out of memory is known before.
  * Invariant (batch): items live at [head, tail); only the owner moves tail and only while head == tail; head
  * only grows.
@@ -61,9 +62,8 @@ void filchi_inject_fini(struct filchi_inject *inject);
 
 /* Anyone. 0, or -ENOMEM, and nothing has changed. */
 int filchi_inject_push(struct filchi_inject *inject, void *item);
-/* Anyone. The same for n items, which come one after the other as far as a segment goes. How many it took: less than
- * n without memory. */
-size_t filchi_inject_push_many(struct filchi_inject *inject, void *const *items, size_t n);
+/* Anyone. The same for n items, one or more, which come one after the other; all of them or none. */
+int filchi_inject_push_many(struct filchi_inject *inject, void *const *items, size_t n);
 /* Anyone; after a store-load fence it sees what was pushed before. */
 static inline bool filchi_inject_empty(const struct filchi_inject *inject)
 {

@@ -171,9 +171,9 @@ static bool grow(struct filchi_slab *slab)
     return true;
 }
 
-void *filchi_slab_alloc(struct filchi_slab *slab)
+void *filchi_slab_alloc_other(struct filchi_slab *slab)
 {
-    if (!slab->free && slab->next == slab->end) {
+    if (slab->next == slab->end) {
         /* relaxed: a hint; acquire L1: pairs with release L1 in give_back(), the objects' old life is
          * over. */
         if (atomic_load_explicit(&slab->returns->top, memory_order_relaxed))

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #define FILCHI_SLAB_OBJECT ((size_t)FILCHI_LINE)
 
@@ -50,8 +51,18 @@ void filchi_slab_home_close(struct filchi_slab_home *home, struct filchi_slab *c
 /* The slab number `index` of the home. */
 void filchi_slab_init(struct filchi_slab *slab, struct filchi_slab_home *home, size_t index);
 
+/* As the next, where no object that was freed is at hand. */
+void *filchi_slab_alloc_other(struct filchi_slab *slab);
+
 /* The owner. An object with all bytes zero but the first word, or NULL. */
-void *filchi_slab_alloc(struct filchi_slab *slab);
+static inline void *filchi_slab_alloc(struct filchi_slab *slab)
+{
+    void *object = slab->free;
+    if (!object)
+        return filchi_slab_alloc_other(slab);
+    memcpy(&slab->free, object, sizeof slab->free);
+    return object;
+}
 
 /* Anyone; `mine` is a slab that the caller owns at this moment, or NULL. The object is zero but for its
  * first word. */

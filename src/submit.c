@@ -33,18 +33,24 @@ static int copy_long_name(const char *name, char **out)
     return 0;
 }
 
+uintptr_t filchi_submit_inherit_stop(const filch_pool *pool)
+{
+    const struct filchi_thread *thread = filchi_thread_here;
+    if (!thread || thread->pool != pool || !thread->frame)
+        return (uintptr_t)pool->stop;
+    filch_stop *stop = filchi_future_stop(thread->frame->task);
+    return stop == pool->stop ? (uintptr_t)stop : (uintptr_t)filch_stop_ref(stop) | FILCHI_STOP_OWNED;
+}
+
 /* The stop as the future will hold it: the pool's own is not counted, nor is that of a scope, which is there until its
  * tasks are over. A task with a plan may leave its stop a moment later. */
 static uintptr_t hold_stop(filch_pool *pool, filch_stop *stop, const struct filchi_group *group, bool planned)
 {
     if (group && stop == group->stop && !planned)
         return (uintptr_t)stop | FILCHI_STOP_GROUP;
-    const struct filchi_thread *thread = filchi_thread_here;
-    if (!stop && thread && thread->pool == pool && thread->frame)
-        stop = filchi_future_stop(thread->frame->task);
-    if (!stop || stop == pool->stop)
-        return (uintptr_t)pool->stop;
-    return (uintptr_t)filch_stop_ref(stop) | FILCHI_STOP_OWNED;
+    if (!stop)
+        return filchi_submit_inherit_stop(pool);
+    return stop == pool->stop ? (uintptr_t)stop : (uintptr_t)filch_stop_ref(stop) | FILCHI_STOP_OWNED;
 }
 
 /* Whether the pool takes no more: from its own tasks it does until they are to be cancelled. */
@@ -82,10 +88,15 @@ static int enter_outside(filch_pool *pool, bool delayed, int *entry)
     return 0;
 }
 
-static filch_future *accept_outside(filch_pool *pool, bool cold, int *rc)
+struct filchi_shard *filchi_submit_shard(filch_pool *pool)
 {
     static _Thread_local char here; /* its address tells threads apart */
-    struct filchi_shard *shard = &pool->shards[((uintptr_t)&here >> 12) * 0x9E3779B9u >> 8 & (FILCHI_SHARDS - 1)];
+    return &pool->shards[((uintptr_t)&here >> 12) * 0x9E3779B9u >> 8 & (FILCHI_SHARDS - 1)];
+}
+
+static filch_future *accept_outside(filch_pool *pool, bool cold, int *rc)
+{
+    struct filchi_shard *shard = filchi_submit_shard(pool);
     filch_future *future = NULL;
     *rc = -ESHUTDOWN;
     pthread_mutex_lock(&shard->lock);
@@ -266,7 +277,7 @@ int filch_submit_after(filch_pool *pool, int64_t delay_ns, filch_fn *fn, void *a
     return filch_submit_at(pool, now + delay_ns, fn, arg, out);
 }
 
-int filch_submit(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out)
+int filchi_submit_plain(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out)
 {
     const struct filchi_membership none = { .refs = out ? 1 : 0 };
     return filchi_submit(pool, fn, arg, &plain, &none, out);

@@ -13,4 +13,11 @@
 int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_options *options,
                   const struct filchi_membership *membership, filch_future **out);
 
+/* The same with nothing but a function and an argument. */
+int filchi_submit_plain(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out);
+/* The stop of a task that the holder submits and that has none of its own: see filch_future. */
+uintptr_t filchi_submit_inherit_stop(const filch_pool *pool);
+/* The shard of the calling thread. */
+struct filchi_shard *filchi_submit_shard(filch_pool *pool);
+
 #endif

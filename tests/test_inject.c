@@ -16,6 +16,7 @@ struct item {
 
 #define PRODUCERS 4
 #define EACH 20000
+#define SEVERAL (2 * FILCHI_SEGMENT + 3) /* most that are pushed at once */
 
 struct traffic {
     struct filchi_inject inject;
@@ -27,9 +28,16 @@ static void *produce(void *arg)
 {
     struct traffic *traffic = arg;
     unsigned me = atomic_fetch_add(&traffic->arrived, 1);
-    for (unsigned i = 0; i < EACH; i++) {
+    void *several[SEVERAL];
+    for (unsigned i = 0; i < EACH; i++)
         traffic->items[me][i] = (struct item) { .producer = me, .number = i };
-        must(filchi_inject_push(&traffic->inject, &traffic->items[me][i]) == 0);
+    for (unsigned i = 0; i < EACH;) {
+        unsigned n = i / 64 % 2 && EACH - i > SEVERAL ? 1 + i % SEVERAL : 1;
+        for (unsigned k = 0; k < n; k++)
+            several[k] = &traffic->items[me][i + k];
+        must((n == 1 ? filchi_inject_push(&traffic->inject, several[0])
+                     : filchi_inject_push_many(&traffic->inject, several, n)) == 0);
+        i += n;
     }
     return NULL;
 }
@@ -85,7 +93,7 @@ Test(inject, many_pushed_at_once_come_in_their_order_across_segments)
         pushed[i] = &items[i];
     cr_assert_eq(filchi_inject_init(&inject), 0);
     cr_assert_eq(filchi_inject_push(&inject, pushed[0]), 0);
-    cr_assert_eq(filchi_inject_push_many(&inject, pushed + 1, MANY - 1), MANY - 1);
+    cr_assert_eq(filchi_inject_push_many(&inject, pushed + 1, MANY - 1), 0);
     for (int i = 0; i < MANY; i++)
         cr_assert_eq(filchi_inject_pop(&inject), pushed[i]);
     cr_assert_null(filchi_inject_pop(&inject));
@@ -121,7 +129,10 @@ Test(inject, a_push_without_memory_changes_nothing)
     for (int i = 0; i <= FILCHI_SEGMENT; i++)
         pushed[i] = &items[i];
     atomic_store(&filchi_os_faults.allocations, -1);
-    cr_assert_eq(filchi_inject_push_many(&inject, pushed, FILCHI_SEGMENT + 1), FILCHI_SEGMENT);
+    cr_assert_eq(filchi_inject_push_many(&inject, pushed, FILCHI_SEGMENT + 1), -ENOMEM);
+    cr_assert(filchi_inject_empty(&inject));
+    for (int i = 0; i < FILCHI_SEGMENT; i++)
+        cr_assert_eq(filchi_inject_push(&inject, pushed[i]), 0);
     cr_assert_eq(filchi_inject_push(&inject, pushed[FILCHI_SEGMENT]), -ENOMEM);
     atomic_store(&filchi_os_faults.allocations, 0);
     cr_assert_eq(filchi_inject_push(&inject, pushed[FILCHI_SEGMENT]), 0);

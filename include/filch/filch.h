@@ -314,7 +314,16 @@ typedef struct filch_task_options {
  */
 FILCH_API int filch_submit(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out);
 
-/* The same with options (NULL: defaults). */
+/*
+ * Submits n tasks at once, which costs less than one after the other: task i is fn((char *)args + i * size), as an array
+ * of arguments is laid out; with size 0 all have the same. out[i] is the future of task i; `out` may be NULL.
+ * Errors: as filch_submit(). All n are submitted, or on error none, and then out[i] is NULL for each. Only a pool with
+ * a capacity takes them one by one: out[i] of those that were accepted before the error is set, and the caller's.
+ */
+FILCH_API int filch_submit_many(filch_pool *pool, filch_fn *fn, void *args, size_t size, size_t n,
+                                filch_future **out);
+
+/* The same as filch_submit() with options (NULL: defaults). */
 FILCH_API int filch_submit_with(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_options *options,
                                 filch_future **out);
 
