@@ -42,22 +42,24 @@ void filchi_inject_fini(struct filchi_inject *inject)
     pthread_mutex_destroy(&inject->growth);
 }
 
-/* A producer for whose ticket there is no slot: makes sure that there is one after the segment `newest`. */
-static int grow(struct filchi_inject *inject, struct filchi_segment *newest)
+/* A producer for whose ticket, just after the segment `newest`, there is no slot: makes sure that there is one. That
+ * segment may be the newest again, with other tickets: then there was one long ago. */
+static int grow(struct filchi_inject *inject, struct filchi_segment *newest, uint64_t ticket)
 {
     int rc = 0;
     pthread_mutex_lock(&inject->growth);
-    if (newest == atomic_load_explicit(&inject->newest, memory_order_relaxed)) { /* relaxed: under the lock. */
+    /* relaxed, both: under the lock. */
+    if (newest == atomic_load_explicit(&inject->newest, memory_order_relaxed) &&
+        ticket - atomic_load_explicit(&newest->first, memory_order_relaxed) == FILCHI_SEGMENT) {
         struct filchi_segment *segment = inject->spare;
         if (segment)
             inject->spare = segment->next;
         else
             segment = segment_create();
         if (segment) {
-            /* relaxed, both: a producer that still looks at a spare segment has an old ticket, which it will not
+            /* relaxed: a producer that still looks at a spare segment has an old ticket, which it will not
              * get. */
-            uint64_t first = atomic_load_explicit(&newest->first, memory_order_relaxed);
-            atomic_store_explicit(&segment->first, first + FILCHI_SEGMENT, memory_order_relaxed);
+            atomic_store_explicit(&segment->first, ticket, memory_order_relaxed);
             segment->next = NULL;
             newest->next = segment;
             /* release B4: pairs with acquire B4 in reserve(); the segment's first ticket and its empty slots. */
@@ -96,7 +98,7 @@ static size_t reserve(struct filchi_inject *inject, size_t n, _Atomic(void *) **
         uint64_t place = ticket - atomic_load_explicit(&segment->first, memory_order_relaxed);
         if (place >= FILCHI_SEGMENT) {
             /* Just after it: somebody must add one. Else our ticket is an old one. */
-            if (place == FILCHI_SEGMENT && grow(inject, segment))
+            if (place == FILCHI_SEGMENT && grow(inject, segment, ticket))
                 return 0;
             ticket = atomic_load_explicit(&inject->tail, memory_order_relaxed); /* relaxed: as above. */
             continue;
