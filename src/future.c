@@ -42,7 +42,8 @@ static filch_stop *owned_stop(const filch_future *future)
 
 static void drop_stop(filch_future *future)
 {
-    filch_stop_unref(owned_stop(future));
+    if (future->stop & FILCHI_STOP_OWNED)
+        filch_stop_unref(filchi_future_stop(future));
 }
 
 /* Whether a bit of `flags` is set. */
@@ -183,15 +184,6 @@ void filchi_future_cancel_entry(filch_future *future)
         filch_stop_unref(stop);
     else
         filch_future_unref(future);
-}
-
-void filchi_future_drop_result(filch_future *future)
-{
-    struct filchi_cold *cold = filchi_future_cold(future);
-    if (cold && cold->result_dtor) {
-        cold->result_dtor(future->value.result);
-        cold->result_dtor = NULL;
-    }
 }
 
 void filchi_future_complete(filch_future *future, int rc)

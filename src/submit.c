@@ -67,7 +67,7 @@ static filch_future *accept_inside(struct filchi_thread *thread, bool cold, int 
 {
     filch_future *future = NULL;
     *rc = -ESHUTDOWN;
-    if (!is_closed(thread->pool)) {
+    if (!filchi_pool_is_cancelling(thread->pool)) { /* see is_closed() */
         future = filchi_future_alloc(&thread->worker->slab, cold);
         *rc = future ? 0 : -ENOMEM;
     }
@@ -225,7 +225,8 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
     int rc = prepare(pool, fn, options, &prepared);
     if (rc)
         return rc;
-    bool cold = needs_cold(options, prepared.plan, membership->group);
+    bool filled = options != &plain || membership->group;
+    bool cold = filled && needs_cold(options, prepared.plan, membership->group);
     filch_future *future =
         prepared.inside ? accept_inside(prepared.inside, cold, &rc) : accept_outside(pool, cold, &rc);
     if (!future) {
@@ -236,7 +237,7 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
     filchi_future_init(future, fn, arg, membership->refs);
     future->stop = hold_stop(pool, options->stop, membership->group, prepared.plan) |
                    (prepared.entry == FILCHI_ENTRY_PLACE ? FILCHI_STOP_PLACE : 0);
-    if (options != &plain || membership->group)
+    if (filled)
         fill(future, options, &prepared, membership, delayed);
     filch_future *handle = future; /* a task nobody holds may be gone once it is published */
     if (delayed) {

@@ -55,7 +55,14 @@ void filchi_future_let_go(filch_future *future);
 bool filchi_future_take_back(filch_future *future);
 
 /* Who runs it: what the task has set as its result is no longer that. */
-void filchi_future_drop_result(filch_future *future);
+static inline void filchi_future_drop_result(filch_future *future)
+{
+    struct filchi_cold *cold = filchi_future_cold(future);
+    if (!cold || !cold->result_dtor)
+        return;
+    cold->result_dtor(future->value.result);
+    cold->result_dtor = NULL;
+}
 /* Who runs it: the error of its attempt, made if the task attached none. Borrowed. Its result is dropped. */
 const filch_error *filchi_future_attempt_error(filch_future *future, int code);
 

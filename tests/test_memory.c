@@ -67,12 +67,39 @@ static void drop_tasks(filch_pool *pool, void **futures)
     must(filch_pool_destroy(pool) == 0);
 }
 
+/* Objects of the slab for each of many tasks of this thread that wait for a worker. */
+static double objects_of_pending(const filch_task_options *options)
+{
+    static filch_future *futures[MANY];
+    struct gate gate = GATE;
+    filch_pool *pool = pool_of(1);
+    filch_future *holder = hold_worker(pool, &gate);
+    size_t objects = 0;
+    for (int i = 0; i < MANY; i++)
+        must(filch_submit_with(pool, do_nothing, NULL, options, &futures[i]) == 0);
+    for (int i = 0; i < FILCHI_SHARDS; i++)
+        objects += pool->shards[i].slab.carved;
+    let_go(&gate, holder);
+    must(filch_join(futures, MANY) == 0);
+    unref_all(futures, MANY);
+    must(filch_pool_destroy(pool) == 0);
+    return (double)objects / MANY;
+}
+
+Test(memory, a_pending_task_is_one_object_of_the_slab_and_one_with_a_name_two)
+{
+    filch_task_options options = FILCH_TASK_OPTIONS;
+    cr_assert_float_eq(objects_of_pending(NULL), 1, 0.01);
+    options.name = "short";
+    cr_assert_float_eq(objects_of_pending(&options), 2, 0.01);
+}
+
 static void make_delayed(filch_pool *pool, void *out)
 {
     must(filch_submit_after(pool, NEVER_DUE, do_nothing, NULL, out) == 0);
 }
 
-Test(memory, a_delayed_task_is_two_blocks_one_of_the_slab_and_one_of_the_heap)
+Test(memory, a_delayed_task_is_two_objects_of_the_slab_and_a_block_of_the_heap)
 {
     static void *futures[MANY + 1];
     filch_pool *pool = pool_of(1);
