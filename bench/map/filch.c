@@ -26,8 +26,8 @@ static int64_t run(void *arg, const struct bench_options *o)
     int64_t sum = 0;
     options.chunk = (size_t)o->chunk;
     int64_t start = bench_now();
-    if (filch_map(state->pool, twice, NULL, state->in, sizeof(int64_t), state->out, sizeof(int64_t), (size_t)o->size,
-                  &options, NULL) != 0)
+    if (filch_map(state->pool, twice, NULL, state->in, sizeof(int64_t), state->out, sizeof(int64_t),
+                  (size_t)o->size, &options, NULL) != 0)
         bench_fail("the map failed");
     bench_time(bench_now() - start);
     for (int64_t i = 0; i < o->size; i++)

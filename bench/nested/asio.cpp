@@ -17,7 +17,7 @@ namespace asio = boost::asio;
 
 class Main : public std::enable_shared_from_this<Main>
 {
-public:
+  public:
     Main(asio::thread_pool &where, int64_t index, int64_t n)
         : pool(where), strand(asio::make_strand(where)), first(index * n), subs(n), missing(n)
     {
@@ -29,7 +29,7 @@ public:
         return result.get_future();
     }
 
-private:
+  private:
     void submit()
     {
         for (int64_t i = first; i < first + subs; i++)

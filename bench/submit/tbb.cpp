@@ -19,8 +19,8 @@ struct State {
     std::vector<int64_t> results;
 
     explicit State(const bench_options &o)
-        : limit(tbb::global_control::max_allowed_parallelism, o.workers + 1),
-          arena(static_cast<int>(o.workers), 0), results(static_cast<size_t>(o.size))
+        : limit(tbb::global_control::max_allowed_parallelism, o.workers + 1), arena(static_cast<int>(o.workers), 0),
+          results(static_cast<size_t>(o.size))
     {
     }
 };
