@@ -15,9 +15,10 @@
 #define NAMES 74 /* for the names at the left of a panel */
 #define WIDE_NAMES 150
 #define RIGHT 14
-#define LOG_FROM 12 /* the ratio of most to least from which on an axis is logarithmic */
+#define LOG_FROM 12      /* the ratio of most to least from which on an axis is logarithmic */
+#define MANY_DECADES 3e4 /* from which ratio on every second power of ten has a tic */
 
-/* White and #d0d7de on dark are put in their places by report_plots.c, which knows these three. */
+/* The first three are for light; report_plots.c, which knows them, puts others in their places for dark. */
 #define TEXT_COLOUR "#24292f"
 #define GRID_COLOUR "#dee2e6"
 #define SPREAD_COLOUR "#495057"
@@ -27,7 +28,7 @@
 
 struct axis {
     double base, end; /* of the range; bars begin at the base, or at 1 */
-    double step;      /* between tics, if linear */
+    double step;      /* between tics; their ratio, if logarithmic */
     bool log;
 };
 
@@ -62,7 +63,8 @@ static struct axis axis_of(const struct picture *picture, const struct panel *pa
         axis.end *= pow(axis.end / axis.base, 0.3);
     } else if (axis.log) {
         axis.base = pow(10, floor(log10(axis.base / 1.5)));
-        axis.end *= pow(axis.end / axis.base, 0.35);
+        axis.step = axis.end / axis.base > MANY_DECADES ? 100 : 10;
+        axis.end *= pow(axis.end / axis.base, 0.25);
     } else {
         axis.base = 0;
         axis.end = axis.end > 0 ? axis.end * 1.35 : 1;
@@ -111,8 +113,8 @@ static void write_panel(FILE *out, const struct picture *picture, size_t index, 
     fprintf(out, "set title \"%s\" offset 0,-0.4 tc rgb '" TEXT_COLOUR "'\n", panel->title);
     fprintf(out, "set xlabel \"%s%s\" tc rgb '" TEXT_COLOUR "'\n", panel->unit, axis.log ? " (logarithmic)" : "");
     fprintf(out, "%sset logscale x\nset xrange [%.9g:%.9g]\n", axis.log ? "" : "un", axis.base, axis.end);
-    if (axis.log)
-        fputs("set xtics autofreq\n", out);
+    if (panel->ratio)
+        fputs("set xtics (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)\n", out);
     else
         fprintf(out, "set xtics %.9g\n", axis.step);
     fprintf(out, "set yrange [%zu.5:-0.5]\n", most_bars(picture) - 1);
@@ -120,17 +122,18 @@ static void write_panel(FILE *out, const struct picture *picture, size_t index, 
             "plot $bars%zu using 3:1:2:3:($1-0.36):($1+0.36):6:ytic(7) with boxxyerror fs solid noborder "
             "lc rgb variable, \\\n  '' using 3:1:4:5 with xerrorbars pt 0 ps 0 lw 1.3 lc rgb '" SPREAD_COLOUR
             "', \\\n  '' using (%s):1:8 with labels left offset 0.7,0 tc rgb '" TEXT_COLOUR "'\n",
-            index, panel->ratio ? "$3>1?$3:1" : "5");
+            index, panel->ratio ? "$3>1?$3:1" : "$5");
 }
 
-static void write_picture(FILE *out, const struct picture *picture, size_t height, size_t panel_height)
+static void write_picture(FILE *out, const struct picture *picture, size_t height, size_t panel_height,
+                          int title_size)
 {
     fputs("set multiplot\nset key off\nset border 0\nset bars small\nset grid x lw 1 lt 1 lc rgb '" GRID_COLOUR
           "'\nset xtics nomirror scale 0 tc rgb '" TEXT_COLOUR
           "'\nset mxtics 1\nset ytics scale 0 tc rgb '" TEXT_COLOUR "'\nset format x '%g'\n",
           out);
-    fprintf(out, "set label 1 \"{/:Bold=15 %s}\" at screen %.5f,%.5f left tc rgb '" TEXT_COLOUR "'\n",
-            picture->title, 14.0 / WIDTH, 1 - 24.0 / (double)height);
+    fprintf(out, "set label 1 \"{/:Bold %s}\" at screen %.5f,%.5f left font ',%d' tc rgb '" TEXT_COLOUR "'\n",
+            picture->title, 14.0 / WIDTH, 1 - 24.0 / (double)height, title_size);
     for (size_t i = 0; i < picture->count; i++) {
         write_panel(out, picture, i, height, panel_height);
         fputs("unset label 1\n", out);
@@ -149,10 +152,10 @@ int plot_script_write(const struct picture *picture, const char *script, const c
     fprintf(out, "set terminal svg size %d,%zu dynamic enhanced font 'DejaVu Sans,Verdana,sans-serif,12'\n", WIDTH,
             height);
     fprintf(out, "set output '%s/%s.svg'\n", dir, name);
-    write_picture(out, picture, height, panel_height);
+    write_picture(out, picture, height, panel_height, 15);
     fprintf(out, "set terminal pngcairo size %d,%zu enhanced font 'DejaVu Sans,9' fontscale 2 linewidth 2\n",
             2 * WIDTH, 2 * height);
     fprintf(out, "set output '%s/%s.png'\n", dir, name);
-    write_picture(out, picture, height, panel_height);
+    write_picture(out, picture, height, panel_height, 11);
     return fclose(out) == 0 ? 0 : -EIO;
 }

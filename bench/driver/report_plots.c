@@ -71,8 +71,7 @@ static void add_panel(struct picture *picture, struct measured *measured, size_t
 {
     const struct figure *shown = &measured->workload->figures[figure];
     struct panel *panel = &picture->panels[picture->count];
-    panel->count = 0;
-    panel->unit = shown->unit;
+    *panel = (struct panel) { .unit = shown->unit };
     add_bars(panel, measured, figure);
     if (panel->count == 0)
         return;
@@ -126,7 +125,7 @@ static void fill_overview(struct picture *out, struct results *results)
         double ratio = standing.best_value / standing.ours_value;
         *bar = (struct bar) { .value = ratio, .low = ratio, .high = ratio, .ours = ratio >= 1 };
         snprintf(bar->name, sizeof bar->name, "%s", measured->workload->name);
-        snprintf(bar->text, sizeof bar->text, "%.2f x %s", ratio, standing.best->peer->name);
+        snprintf(bar->text, sizeof bar->text, "%.2f × %s", ratio, standing.best->peer->name);
     }
     out->count = panel->count > 0;
 }
