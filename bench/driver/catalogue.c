@@ -20,6 +20,15 @@ const struct workload *catalogue_workload(const struct catalogue *catalogue, con
     return NULL;
 }
 
+const struct workload *catalogue_served_by(const struct catalogue *catalogue, const char *program)
+{
+    for (size_t i = 0; i < catalogue->count; i++) {
+        if (strcmp(catalogue->workloads[i].program, program) == 0)
+            return &catalogue->workloads[i];
+    }
+    return NULL;
+}
+
 const struct peer *catalogue_peer(const struct catalogue *catalogue, const char *name)
 {
     for (size_t i = 0; i < catalogue->peer_count; i++) {

@@ -63,6 +63,8 @@ void catalogue_fini(struct catalogue *catalogue);
 
 /* NULL: unknown. */
 const struct workload *catalogue_workload(const struct catalogue *catalogue, const char *name);
+/* The first with this program. */
+const struct workload *catalogue_served_by(const struct catalogue *catalogue, const char *program);
 const struct peer *catalogue_peer(const struct catalogue *catalogue, const char *name);
 
 #endif

@@ -29,6 +29,10 @@ static int check_names(const struct catalogue *catalogue, const struct plan *pla
         if (!catalogue_workload(catalogue, plan->workloads.items[i]))
             return complain(-EINVAL, "unknown workload '%s'; --list lists them", plan->workloads.items[i]);
     }
+    for (size_t i = 0; i < plan->served_by.count; i++) {
+        if (!catalogue_served_by(catalogue, plan->served_by.items[i]))
+            return complain(-EINVAL, "no workload has the program '%s'", plan->served_by.items[i]);
+    }
     for (size_t i = 0; i < plan->peers.count; i++) {
         if (!catalogue_peer(catalogue, plan->peers.items[i]))
             return complain(-EINVAL, "unknown peer '%s'; --list lists them", plan->peers.items[i]);

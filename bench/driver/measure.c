@@ -119,7 +119,9 @@ static int plan_cases(struct results *out, const struct catalogue *catalogue, co
         const struct setting *setting = &workload->settings[plan->effort];
         const unsigned *workers = plan->worker_count ? plan->workers : setting->workers;
         size_t count = plan->worker_count ? plan->worker_count : setting->worker_count;
-        for (size_t j = 0; names_have(&plan->workloads, workload->name) && j < count; j++)
+        bool wanted =
+            names_have(&plan->workloads, workload->name) && names_have(&plan->served_by, workload->program);
+        for (size_t j = 0; wanted && j < count; j++)
             plan_case(&out->cases[out->count++], plan, workload, workers[j]);
     }
     return 0;

@@ -16,6 +16,7 @@ struct plan {
     unsigned repeats;               /* 0: as the effort asks */
     double timeout;                 /* of a program, in seconds; 0: as the effort asks */
     struct names workloads, peers;  /* to be measured */
+    struct names served_by;         /* the programs of the workloads, likewise */
     unsigned workers[MOST_WORKERS]; /* likewise; none: as the catalogue says */
     size_t worker_count;
 };

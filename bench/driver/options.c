@@ -17,13 +17,24 @@ static const char description[] =
     "a page."
     "\vA peer that fails or is missing is left out with a line that says why.\n"
     "\n"
-    "Exit status: 0 all is well; 1 filch's own program failed, or a file cannot be read or written; 2 bad usage.";
+    "Exit status: 0 all is well; 1 filch's own program or the serial one failed, or a file cannot be read or "
+    "written; 2 bad usage.";
 
-enum key { KEY_PROGRAMS = 256, KEY_CATALOGUE, KEY_QUICK, KEY_SMOKE, KEY_FROM, KEY_TIMEOUT, KEY_LIST };
+enum key {
+    KEY_PROGRAMS = 256,
+    KEY_CATALOGUE,
+    KEY_QUICK,
+    KEY_SMOKE,
+    KEY_FROM,
+    KEY_TIMEOUT,
+    KEY_LIST,
+    KEY_SERVED_BY
+};
 
 static const struct argp_option argp_options[] = {
     { NULL, 0, NULL, 0, "What to measure:", 1 },
     { "workload", 'l', "NAME,...", 0, "these workloads only", 0 },
+    { "served-by", KEY_SERVED_BY, "NAME,...", 0, "workloads of these programs only", 0 },
     { "peer", 'p', "NAME,...", 0, "these peers only", 0 },
     { "workers", 'w', "N,...", 0, "these numbers of workers", 0 },
     { "repeats", 'r', "N", 0, "run each program N times (default 5, quick 1)", 0 },
@@ -89,6 +100,9 @@ static error_t parse_plan(int key, char *text, struct argp_state *state, struct 
     switch (key) {
     case 'l':
         parse_names(state, &plan->workloads, text);
+        return 0;
+    case KEY_SERVED_BY:
+        parse_names(state, &plan->served_by, text);
         return 0;
     case 'p':
         parse_names(state, &plan->peers, text);
