@@ -43,8 +43,9 @@ final class Main {
         Bench.Options defaults = new Bench.Options();
         defaults.size = 100;
         Bench.main(args, defaults, o -> {
-            ForkJoinPool pool = new ForkJoinPool(o.workers, ForkJoinPool.defaultForkJoinWorkerThreadFactory, null, true,
-                o.workers, o.workers + (int) o.size, o.workers, null, 60, TimeUnit.SECONDS);
+            ForkJoinPool pool =
+                new ForkJoinPool(o.workers, ForkJoinPool.defaultForkJoinWorkerThreadFactory, null, true,
+                    o.workers, o.workers + (int) o.size, o.workers, null, 60, TimeUnit.SECONDS);
             return () -> round(pool, (int) o.size);
         });
     }

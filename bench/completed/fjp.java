@@ -27,7 +27,8 @@ final class Main {
         Bench.Options defaults = new Bench.Options();
         defaults.size = 100_000;
         Bench.main(args, defaults, o -> {
-            ExecutorService pool = new ForkJoinPool(o.workers, ForkJoinPool.defaultForkJoinWorkerThreadFactory, null, true);
+            ExecutorService pool =
+                new ForkJoinPool(o.workers, ForkJoinPool.defaultForkJoinWorkerThreadFactory, null, true);
             return () -> round(pool, o.size);
         });
     }

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Results are consumed in completion order.
 
-A hundredth of the tasks, and the time told is a hundred times theirs: a task doubles the sum of a hundred numbers."""
+A hundredth of the tasks, and the time told is a hundred times theirs: a task doubles the sum of a hundred
+numbers."""
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from time import perf_counter_ns

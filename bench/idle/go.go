@@ -12,7 +12,8 @@ const clockProcessCPUTime = 2
 
 func cpuTime() int64 {
 	var used syscall.Timespec
-	if _, _, err := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockProcessCPUTime, uintptr(unsafe.Pointer(&used)), 0); err != 0 {
+	out := uintptr(unsafe.Pointer(&used))
+	if _, _, err := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockProcessCPUTime, out, 0); err != 0 {
 		BenchFail("no clock: %v", err)
 	}
 	return used.Nano()

@@ -7,7 +7,10 @@ import java.nio.file.Path;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 
-/** What CPU time a pool and its runtime take that have run one task and now have nothing to do, for `size` milliseconds. */
+/**
+ * What CPU time a pool and its runtime take that have run one task and now have nothing to do, for `size`
+ * milliseconds.
+ */
 final class Main {
     /** That of all threads; what Java itself tells of the process is in steps of 10 ms. */
     private static long cpuTime() throws IOException {

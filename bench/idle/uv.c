@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What CPU time a pool and its loop take that have run one task and now have nothing to do, for `size` milliseconds. */
+/*
+ * What CPU time a pool and its loop take that have run one task and now have nothing to do, for `size`
+ * milliseconds.
+ */
 #include "bench.h"
 
 #include <uv.h>

@@ -3,7 +3,10 @@ import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.RecursiveAction;
 import java.util.stream.IntStream;
 
-/** A function is applied to each element of an array: by a parallel stream, or by halving down to the chunk asked for. */
+/**
+ * A function is applied to each element of an array: by a parallel stream, or by halving down to the chunk
+ * asked for.
+ */
 final class Main {
     private static final class Chunks extends RecursiveAction {
         private static final long serialVersionUID = 1;

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A function is applied to each element of a sequence: a task each, as a pool of threads ignores the size of chunks.
+"""A function is applied to each element of a sequence: a task each, as a pool of threads ignores the size of
+chunks.
 
-A hundredth of the tasks, and the time told is a hundred times theirs: a task doubles the sum of a hundred numbers."""
+A hundredth of the tasks, and the time told is a hundred times theirs: a task doubles the sum of a hundred
+numbers."""
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from time import perf_counter_ns

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* By how many bytes the process grows for each task that is pending, and its future. The workers are held meanwhile. */
+/*
+ * By how many bytes the process grows for each task that is pending, and its future. The workers are held
+ * meanwhile.
+ */
 #include "bench.h"
 
 #include <filch/filch.h>

@@ -9,7 +9,10 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.Future;
 
-/** By how many bytes the process grows for each task that is pending, and its future. The workers are held meanwhile. */
+/**
+ * By how many bytes the process grows for each task that is pending, and its future. The workers are held
+ * meanwhile.
+ */
 final class Main {
     private static final long PAGE = 4096;
 
@@ -56,7 +59,8 @@ final class Main {
         Bench.Options defaults = new Bench.Options();
         defaults.size = 100_000;
         Bench.main(args, defaults, o -> {
-            ExecutorService pool = new ForkJoinPool(o.workers, ForkJoinPool.defaultForkJoinWorkerThreadFactory, null, true);
+            ExecutorService pool =
+                new ForkJoinPool(o.workers, ForkJoinPool.defaultForkJoinWorkerThreadFactory, null, true);
             Future<Long>[] futures = new Future[(int) o.size];
             Arrays.fill(futures, CompletableFuture.completedFuture(0L)); // resident from the start
             return () -> round(pool, futures, o.workers);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""By how many bytes the process grows for each task that is pending, and its future. The workers are held meanwhile.
+"""By how many bytes the process grows for each task that is pending, and its future. The workers are held
+meanwhile.
 
 A task doubles the sum of ten numbers, and there is a tenth of the tasks."""
 from concurrent.futures import ThreadPoolExecutor

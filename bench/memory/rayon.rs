@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! By how many bytes the process grows for each task that is pending; its slot was there before. The workers are held
-//! meanwhile.
+//! By how many bytes the process grows for each task that is pending; its slot was there before. The workers
+//! are held meanwhile.
 #[path = "../harness/bench.rs"]
 mod bench;
 

@@ -9,7 +9,10 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
-/** By how many bytes the process grows for each task that is pending, and its future. The workers are held meanwhile. */
+/**
+ * By how many bytes the process grows for each task that is pending, and its future. The workers are held
+ * meanwhile.
+ */
 final class Main {
     private static final long PAGE = 4096;
 

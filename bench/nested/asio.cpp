@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each main posts its sub tasks to the pool that runs it, and collects them in completion order: not by waiting, which
- * would hold a thread of the pool, but by handlers in its strand.
+ * Each main posts its sub tasks to the pool that runs it, and collects them in completion order: not by
+ * waiting, which would hold a thread of the pool, but by handlers in its strand.
  */
 #include "bench.h"
 

@@ -5,8 +5,8 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Each main forks its sub tasks in the pool that runs it, and collects them in completion order, from a queue. Waiting at it
- * is a managed block, so that the pool has another thread meanwhile.
+ * Each main forks its sub tasks in the pool that runs it, and collects them in completion order, from a queue.
+ * Waiting at it is a managed block, so that the pool has another thread meanwhile.
  */
 final class Main {
     /** Takes an item from a queue, with the pool's help if it must wait for it. */
@@ -69,8 +69,9 @@ final class Main {
         defaults.chunk = 100;
         Bench.main(args, defaults, o -> {
             int mostThreads = 4096; // by default it throws when 256 mains wait at once
-            ForkJoinPool pool = new ForkJoinPool(o.workers, ForkJoinPool.defaultForkJoinWorkerThreadFactory, null, false,
-                o.workers, mostThreads, 1, null, 60, TimeUnit.SECONDS);
+            ForkJoinPool pool =
+                new ForkJoinPool(o.workers, ForkJoinPool.defaultForkJoinWorkerThreadFactory, null, false,
+                    o.workers, mostThreads, 1, null, 60, TimeUnit.SECONDS);
             return () -> round(pool, o);
         });
     }

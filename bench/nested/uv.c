@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each main has its sub tasks run by the pool that ran it, and collects them in completion order. Only the loop's thread may
- * queue work: what follows a main's own work goes on in callbacks there.
+ * Each main has its sub tasks run by the pool that ran it, and collects them in completion order. Only the
+ * loop's thread may queue work: what follows a main's own work goes on in callbacks there.
  */
 #include "bench.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks of about 20 us arrive at random, at `load` percent of what the pool can do: how long each waits, from when it was to
- * arrive until it starts.
+ * Tasks of about 20 us arrive at random, at a share `load` of what the pool can do: how long each waits, from
+ * when it was to arrive until it starts.
  */
 #include "bench.h"
 
@@ -72,7 +72,7 @@ static int64_t run(void *arg, const struct bench_options *o)
 {
     struct state *state = arg;
     int64_t *delays = malloc((size_t)o->size * sizeof *delays);
-    int64_t sum = serve_all(state, o->size, state->capacity_gap * 100 / o->load);
+    int64_t sum = serve_all(state, o->size, state->capacity_gap / o->load);
     for (int64_t i = 0; i < o->size; i++)
         delays[i] = state->calls[i].started - state->calls[i].intended;
     bench_percentiles(delays, (size_t)o->size);
@@ -113,6 +113,6 @@ static void teardown(void *arg)
 
 int main(int argc, char **argv)
 {
-    struct bench_program program = { { .size = 10000, .load = 80 }, setup, run, teardown };
+    struct bench_program program = { { .size = 10000, .load = 0.8 }, setup, run, teardown };
     return bench_main(argc, argv, &program);
 }

@@ -6,8 +6,8 @@ import java.util.concurrent.Future;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * Tasks of about 20 us arrive at random, at `load` percent of what the pool can do: how long each waits, from when it was to
- * arrive until it starts.
+ * Tasks of about 20 us arrive at random, at a share `load` of what the pool can do: how long each waits, from
+ * when it was to arrive until it starts.
  */
 final class Main {
     private static final int WORK_STEPS = 12_000;
@@ -82,7 +82,7 @@ final class Main {
     }
 
     private long round(double load) {
-        long sum = serveAll(capacityGap * 100 / load);
+        long sum = serveAll(capacityGap / load);
         long[] sorted = delays.clone();
         Bench.percentiles(sorted);
         Bench.time(sorted[(sorted.length - 1) / 2]);
@@ -92,7 +92,7 @@ final class Main {
     public static void main(String[] args) throws Exception {
         Bench.Options defaults = new Bench.Options();
         defaults.size = 10_000;
-        defaults.load = 80;
+        defaults.load = 0.8;
         Bench.main(args, defaults, o -> {
             Main program = new Main(o);
             return () -> program.round(o.load);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Goroutines of about 20 us arrive at random, at `load` percent of what their threads can do: how long each waits, from when
-// it was to arrive until it starts.
+// Goroutines of about 20 us arrive at random, at a share `load` of what their threads can do: how long each
+// waits, from when it was to arrive until it starts.
 package main
 
 import (
@@ -64,7 +64,7 @@ func schedule(n int64) []float64 {
 }
 
 func main() {
-	BenchMain(Options{Size: 10000, Load: 80}, func(o *Options) (func() int64, func()) {
+	BenchMain(Options{Size: 10000, Load: 0.8}, func(o *Options) (func() int64, func()) {
 		calls := make([]call, o.Size)
 		arrivals := schedule(o.Size)
 		start := time.Now()
@@ -72,7 +72,7 @@ func main() {
 		capacityGap := float64(time.Since(start).Nanoseconds()) / float64(o.Size)
 		return func() int64 {
 			delays := make([]int64, o.Size)
-			sum := serveAll(calls, arrivals, capacityGap*100/o.Load)
+			sum := serveAll(calls, arrivals, capacityGap/o.Load)
 			for i := range calls {
 				delays[i] = calls[i].started.Sub(calls[i].intended).Nanoseconds()
 			}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Tasks of about 20 us arrive at random, at `load` percent of what the pool can do: how long each waits, from when it was to
-arrive until it starts. One runs at a time, and it takes about as long again to submit it."""
+"""Tasks of about 20 us arrive at random, at a share `load` of what the pool can do: how long each waits, from
+when it was to arrive until it starts. One runs at a time, and it takes about as long again to submit it."""
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from math import log
@@ -59,7 +59,7 @@ def program(o):
         capacity_gap = (perf_counter_ns() - start) / o.size
 
         def run():
-            served = serve_all(pool, arrivals, capacity_gap * 100 / o.load)
+            served = serve_all(pool, arrivals, capacity_gap / o.load)
             delays = [delay for delay, _ in served]
             bench.percentiles(delays)
             bench.time(delays[(o.size - 1) // 2])
@@ -69,4 +69,4 @@ def program(o):
 
 
 if __name__ == "__main__":
-    bench.main(program, size=10000, load=80.0)
+    bench.main(program, size=10000, load=0.8)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! Tasks of about 20 us arrive at random, at `load` percent of what the pool can do: how long each waits, from when it was to
-//! arrive until it starts.
+//! Tasks of about 20 us arrive at random, at a share `load` of what the pool can do: how long each waits, from
+//! when it was to arrive until it starts.
 #[path = "../harness/bench.rs"]
 mod bench;
 
@@ -58,7 +58,7 @@ fn schedule(n: usize) -> Vec<f64> {
 }
 
 fn main() {
-    let defaults = bench::Options { size: 10_000, load: 80.0, ..Default::default() };
+    let defaults = bench::Options { size: 10_000, load: 0.8, ..Default::default() };
     bench::main(defaults, |o| {
         let pool = ThreadPoolBuilder::new().num_threads(o.workers).build().unwrap();
         let mut calls = vec![Call::default(); o.size as usize];
@@ -66,7 +66,7 @@ fn main() {
         let start = Instant::now();
         serve_all(&pool, &mut calls, &arrivals, 0.0);
         let capacity_gap = start.elapsed().as_nanos() as f64 / o.size as f64;
-        let gap = capacity_gap * 100.0 / o.load;
+        let gap = capacity_gap / o.load;
         move || {
             let sum = serve_all(&pool, &mut calls, &arrivals, gap);
             let mut delays: Vec<i64> = calls.iter().map(|call| call.delay).collect();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks of about 20 us arrive at random, at `load` percent of what the pool can do: how long each waits, from when it was to
- * arrive until it starts.
+ * Tasks of about 20 us arrive at random, at a share `load` of what the pool can do: how long each waits, from
+ * when it was to arrive until it starts.
  */
 #include "bench.h"
 
@@ -79,7 +79,7 @@ static int64_t run(void *arg, const bench_options *o)
 {
     State &state = *static_cast<State *>(arg);
     std::vector<int64_t> delays;
-    int64_t sum = serve_all(state, state.capacity_gap * 100 / o->load);
+    int64_t sum = serve_all(state, state.capacity_gap / o->load);
     for (const Call &call : state.calls)
         delays.push_back(call.started - call.intended);
     bench_percentiles(delays.data(), delays.size());
@@ -105,7 +105,7 @@ int main(int argc, char **argv)
 {
     bench_program program = {};
     program.defaults.size = 10000;
-    program.defaults.load = 80;
+    program.defaults.load = 0.8;
     program.setup = setup;
     program.round = run;
     program.teardown = teardown;

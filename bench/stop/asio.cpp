@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How long it takes from stopping a pool, with tasks of 10 us queued, until every future is ready. The futures of what did not
- * run break their promise when the pool goes, so that is part of it. The workers are held until all is queued.
+ * How long it takes from stopping a pool, with tasks of 10 us queued, until every future is ready. The futures
+ * of what did not run break their promise when the pool goes, so that is part of it. The workers are held until
+ * all is queued.
  */
 #include "bench.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How long it takes from requesting the stop of a scope, with tasks of 10 us queued, until all its futures are final. The
- * workers are held until all is queued.
+ * How long it takes from requesting the stop of a scope, with tasks of 10 us queued, until all its futures are
+ * final. The workers are held until all is queued.
  */
 #include "bench.h"
 

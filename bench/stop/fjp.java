@@ -7,8 +7,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * How long it takes from stopping a pool, with tasks of 10 us queued, until it has ended and every future is done. The
- * workers are held until all is queued.
+ * How long it takes from stopping a pool, with tasks of 10 us queued, until it has ended and every future is
+ * done. The workers are held until all is queued.
  */
 final class Main {
     private static final long TASK_NS = 10_000;
@@ -38,7 +38,8 @@ final class Main {
     }
 
     private static long round(Future<?>[] futures, int workers) {
-        ExecutorService pool = new ForkJoinPool(workers, ForkJoinPool.defaultForkJoinWorkerThreadFactory, null, true);
+        ExecutorService pool =
+            new ForkJoinPool(workers, ForkJoinPool.defaultForkJoinWorkerThreadFactory, null, true);
         AtomicLong started = new AtomicLong();
         try {
             queue(pool, futures, started, workers);

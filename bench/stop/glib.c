@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How long it takes from stopping a pool, with tasks of 10 us queued, until it is freed and every job knows what became of it.
- * The workers are held until all is queued.
+ * How long it takes from stopping a pool, with tasks of 10 us queued, until it is freed and every job knows
+ * what became of it. The workers are held until all is queued.
  */
 #include "bench.h"
 

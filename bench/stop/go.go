@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// How long it takes from cancelling a context, with tasks of 10 us queued, until each of them is done or has the context's
-// error. A pool of goroutines takes them from a channel: if each had its own goroutine, the one that cancels would be queued
-// behind them.
+// How long it takes from cancelling a context, with tasks of 10 us queued, until each of them is done or has
+// the context's error. A pool of goroutines takes them from a channel: if each had its own goroutine, the one
+// that cancels would be queued behind them.
 package main
 
 import (

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""How long it takes from shutting a pool down, with tasks of 10 us queued, until every future is done. The workers are held
-until all is queued.
+"""How long it takes from shutting a pool down, with tasks of 10 us queued, until every future is done. The
+workers are held until all is queued.
 
 A hundredth of the tasks, and the time told is a hundred times theirs."""
 from concurrent.futures import ThreadPoolExecutor

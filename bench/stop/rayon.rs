@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! How long it takes from asking tasks of 10 us that are queued to stop until their scope has ended. rayon cannot cancel: each
-//! task looks at a flag when it starts. The workers are held until all is queued.
+//! How long it takes from asking tasks of 10 us that are queued to stop until their scope has ended. rayon
+//! cannot cancel: each task looks at a flag when it starts. The workers are held until all is queued.
 #[path = "../harness/bench.rs"]
 mod bench;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How long it takes from cancelling a group, with tasks of 10 us queued, until its wait has ended. The workers are held until
- * all is queued. A task that was cancelled leaves its slot as it was.
+ * How long it takes from cancelling a group, with tasks of 10 us queued, until its wait has ended. The workers
+ * are held until all is queued. A task that was cancelled leaves its slot as it was.
  */
 #include "bench.h"
 

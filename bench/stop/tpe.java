@@ -7,8 +7,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * How long it takes from stopping a pool, with tasks of 10 us queued, until it has ended and every future is done. The
- * workers are held until all is queued.
+ * How long it takes from stopping a pool, with tasks of 10 us queued, until it has ended and every future is
+ * done. The workers are held until all is queued.
  */
 final class Main {
     private static final long TASK_NS = 10_000;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How long it takes from beginning to cancel work of 10 us that is queued, a request at a time, until the loop has told the end
- * of all of it. The workers are held until all is queued.
+ * How long it takes from beginning to cancel work of 10 us that is queued, a request at a time, until the loop
+ * has told the end of all of it. The workers are held until all is queued.
  */
 #include "bench.h"
 

@@ -48,7 +48,8 @@ final class Main {
         Bench.Options defaults = new Bench.Options();
         defaults.size = 100_000;
         Bench.main(args, defaults, o -> {
-            ExecutorService pool = new ForkJoinPool(o.workers, ForkJoinPool.defaultForkJoinWorkerThreadFactory, null, true);
+            ExecutorService pool =
+                new ForkJoinPool(o.workers, ForkJoinPool.defaultForkJoinWorkerThreadFactory, null, true);
             Future<Long>[] futures = new Future[(int) o.size];
             return () -> round(pool, futures, o);
         });

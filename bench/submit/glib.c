@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads outside the pool submit tasks; each sums the results of its own. GThreadPool has no futures: a job carries its
- * result, and its producer's mutex and condition tell that it is there.
+ * Threads outside the pool submit tasks; each sums the results of its own. GThreadPool has no futures: a job
+ * carries its result, and its producer's mutex and condition tell that it is there.
  */
 #include "bench.h"
 

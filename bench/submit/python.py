@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Threads outside the pool submit tasks; each sums the results of its own futures.
 
-A hundredth of the tasks, and the time told is a hundred times theirs: a task doubles the sum of a hundred numbers."""
+A hundredth of the tasks, and the time told is a hundred times theirs: a task doubles the sum of a hundred
+numbers."""
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from time import perf_counter_ns

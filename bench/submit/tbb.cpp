@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads outside the pool submit tasks; each sums the results of its own. oneTBB has no futures: a task of a task_group
- * writes to its slot, and the producer waits for the group.
+ * Threads outside the pool submit tasks; each sums the results of its own. oneTBB has no futures: a task of a
+ * task_group writes to its slot, and the producer waits for the group.
  */
 #include "bench.h"
 

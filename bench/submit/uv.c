@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads outside the pool submit tasks; each sums the results of its own. Work may be queued by the thread of a loop
- * only, which is told of its end by a callback: each producer has a loop, and all share the pool.
+ * Threads outside the pool submit tasks; each sums the results of its own. Work may be queued by the thread of
+ * a loop only, which is told of its end by a callback: each producer has a loop, and all share the pool.
  */
 #include "bench.h"
 

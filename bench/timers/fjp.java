@@ -24,7 +24,8 @@ final class Main {
         Bench.Options defaults = new Bench.Options();
         defaults.size = 10_000;
         Bench.main(args, defaults, o -> {
-            ForkJoinPool pool = new ForkJoinPool(o.workers, ForkJoinPool.defaultForkJoinWorkerThreadFactory, null, true);
+            ForkJoinPool pool =
+                new ForkJoinPool(o.workers, ForkJoinPool.defaultForkJoinWorkerThreadFactory, null, true);
             return () -> round(pool, (int) o.size);
         });
     }

@@ -34,7 +34,8 @@ final class Main {
         Bench.Options defaults = new Bench.Options();
         defaults.size = 200;
         Bench.main(args, defaults, o -> {
-            ExecutorService pool = new ForkJoinPool(o.workers, ForkJoinPool.defaultForkJoinWorkerThreadFactory, null, true);
+            ExecutorService pool =
+                new ForkJoinPool(o.workers, ForkJoinPool.defaultForkJoinWorkerThreadFactory, null, true);
             return () -> round(pool, (int) o.size);
         });
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How long it takes from submitting a task to a pool that sleeps until the task starts. The submitter waits at a future, as
- * in a task_group's wait it would run the task itself.
+ * How long it takes from submitting a task to a pool that sleeps until the task starts. The submitter waits at
+ * a future, as in a task_group's wait it would run the task itself.
  */
 #include "bench.h"
 
