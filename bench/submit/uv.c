@@ -25,6 +25,7 @@ struct producer {
 struct state {
     struct job *jobs;
     struct producer *producers;
+    unsigned count; /* of producers */
 };
 
 static void twice(uv_work_t *work)
@@ -84,13 +85,24 @@ static void *setup(const struct bench_options *o)
     setenv("UV_THREADPOOL_SIZE", workers, 1);
     state->jobs = calloc((size_t)o->size, sizeof *state->jobs);
     state->producers = calloc(o->producers, sizeof *state->producers);
+    state->count = o->producers;
     for (unsigned i = 0; i < o->producers; i++)
         uv_loop_init(&state->producers[i].loop);
     return state;
 }
 
+static void teardown(void *arg)
+{
+    struct state *state = arg;
+    for (unsigned i = 0; i < state->count; i++)
+        uv_loop_close(&state->producers[i].loop);
+    free(state->producers);
+    free(state->jobs);
+    free(state);
+}
+
 int main(int argc, char **argv)
 {
-    struct bench_program program = { { .size = 100000 }, setup, run, NULL };
+    struct bench_program program = { { .size = 100000 }, setup, run, teardown };
     return bench_main(argc, argv, &program);
 }
