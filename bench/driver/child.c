@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -49,6 +50,18 @@ static int spawn(pid_t *out, char *const argv[], const int out_pipe[2], const in
         rc = posix_spawnp(out, argv[0], &actions, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     return -rc;
+}
+
+/* If memory runs out, it is the program that goes, and not the driver with all that has been measured. */
+static void offer_to_oom_killer(pid_t pid)
+{
+    char file[64];
+    snprintf(file, sizeof file, "/proc/%d/oom_score_adj", (int)pid);
+    FILE *stream = fopen(file, "we");
+    if (!stream)
+        return; /* it has ended already */
+    fputs("1000", stream);
+    fclose(stream);
 }
 
 /* False: the stream is at its end. */
@@ -106,6 +119,7 @@ int child_run(struct child_result *out, char *const argv[], double timeout)
     close(err_pipe[1]);
     if (rc)
         goto not_started;
+    offer_to_oom_killer(pid);
     streams[0] = (struct stream) { .fd = out_pipe[0], .text = out->out };
     streams[1] = (struct stream) { .fd = err_pipe[0], .text = out->err };
     process = pidfd_open(pid, 0);

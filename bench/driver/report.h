@@ -18,6 +18,8 @@ struct standing {
     struct cell *ours, *best;
     double ours_value, best_value; /* medians */
 };
+/* ours to best, as a number; 0 to 0 is 1. */
+double standing_ratio(const struct standing *standing);
 struct standing measured_standing(struct measured *measured, size_t figure);
 
 /* ---- report_markdown.c ------------------------------------------------------------------------------------------ */

@@ -12,6 +12,13 @@ void format_value(char text[VALUE_SIZE], double value)
     snprintf(text, VALUE_SIZE, "%.*f", decimals, value);
 }
 
+double standing_ratio(const struct standing *standing)
+{
+    if (standing->ours_value == standing->best_value)
+        return 1;
+    return standing->ours_value / standing->best_value;
+}
+
 struct standing measured_standing(struct measured *measured, size_t figure)
 {
     struct cell *ranking[MOST_PEERS];
@@ -73,8 +80,8 @@ static void print_case(struct measured *measured, FILE *out)
     for (size_t i = 0; i < count; i++)
         print_cell(ranking[i], measured->workload->figure_count, out);
     if (standing.ours && standing.best)
-        fprintf(out, "\nfilch takes %.2f of what the best peer takes (%s).\n",
-                standing.ours_value / standing.best_value, standing.best->peer->title);
+        fprintf(out, "\nfilch takes %.2f of what the best peer takes (%s).\n", standing_ratio(&standing),
+                standing.best->peer->title);
     for (size_t i = 0; i < measured->cell_count; i++) {
         const struct cell *cell = &measured->cells[i];
         if (cell->state != CELL_OK)
@@ -103,7 +110,7 @@ static void print_overview(struct results *results, FILE *out)
             format_value(best, standing.best_value);
             fprintf(out, "| %s | %u | %s%s%s | %s | %s | %s | %.2f |\n", measured->workload->name,
                     measured->workers, figure->label, *figure->label ? ", " : "", figure->unit, ours, best,
-                    standing.best->peer->name, standing.ours_value / standing.best_value);
+                    standing.best->peer->name, standing_ratio(&standing));
         }
     }
 }

@@ -60,7 +60,7 @@ static void write_standings(struct measured *measured, FILE *out)
         struct standing standing = measured_standing(measured, i);
         if (!standing.ours || !standing.best)
             continue;
-        double ratio = standing.ours_value / standing.best_value;
+        double ratio = standing_ratio(&standing);
         fprintf(out, "<tr%s><td><a href=\"#%s\">%s</a><td>%u<td class=\"left\">%s%s%s",
                 ratio <= 1 ? " class=\"ours\"" : "", measured->workload->name, measured->workload->name,
                 measured->workers, figure->label, *figure->label ? ", " : "", figure->unit);

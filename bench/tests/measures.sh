@@ -35,3 +35,9 @@ printf 'odd no compiler\n' >"$work/lacking.txt"
 run 0 --quick --workload one
 has "$out" '^odd left out: no compiler\.$'
 has "$out" '^## filch beside its peers \(quick\)$'
+
+prints filch 'ns=1 check=7 p50=0 p99=0'
+prints quick 'ns=1 check=7 p50=0 p99=0'
+run 0 --smoke --workload two
+has "$out" '^filch takes 1\.00 of'
+has_not "$out" 'nan'
