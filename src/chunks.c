@@ -10,8 +10,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define NAME_SIZE 128
-
 /* The owner: the next of its run, or NO_CHUNK. What it has published is seen by a consumer that goes to sleep, or that
  * has become visible in `wanted`. */
 static size_t next_chunk(struct filchi_chunks *chunks, struct filchi_puller *puller)
@@ -93,9 +91,9 @@ static int submit_puller(struct filchi_chunks *chunks, filch_stop *stop)
     if (!puller)
         return -ENOMEM;
     filch_task_options task = FILCH_TASK_OPTIONS;
-    char name[NAME_SIZE];
+    char name[FILCHI_CHUNK_NAME];
     if (chunks->name) {
-        snprintf(name, sizeof name, "%s-%zu", chunks->name, chunks->next);
+        filchi_chunks_name(chunks, chunks->next, name);
         task.name = name;
     }
     task.stop = stop;
@@ -152,7 +150,7 @@ static void end(struct filchi_chunks *chunks, struct filchi_puller *puller, int6
     puller->failed_at = failed_at;
     if (failed_at < filchi_runs_load(&chunks->failed))
         filchi_runs_store(&chunks->failed, failed_at);
-    if (failed_at != FILCHI_NO_CHUNK)
+    if (failed_at != FILCHI_NO_CHUNK || chunks->cut) /* who asked before still took what is left for ours */
         filchi_parker_signal(&chunks->parker);
     pthread_mutex_unlock(&chunks->lock);
 }
@@ -270,6 +268,11 @@ void filchi_chunks_init(struct filchi_chunks *chunks)
     filchi_parker_init(&chunks->parker);
     atomic_init(&chunks->failed, FILCHI_NO_CHUNK);
     atomic_init(&chunks->wanted, FILCHI_NO_CHUNK);
+}
+
+void filchi_chunks_name(const struct filchi_chunks *chunks, size_t chunk, char name[FILCHI_CHUNK_NAME])
+{
+    snprintf(name, FILCHI_CHUNK_NAME, "%s-%zu", chunks->name, chunk);
 }
 
 int filchi_chunks_begin(struct filchi_chunks *chunks, filch_stop *stop)

@@ -22,6 +22,8 @@
 /* Most chunks: beyond what memory can hold. */
 #define FILCHI_CHUNKS_MAX ((size_t)1 << 46)
 
+#define FILCHI_CHUNK_NAME 128
+
 struct filchi_puller;
 
 struct filchi_chunks {
@@ -61,7 +63,10 @@ void filchi_chunks_init(struct filchi_chunks *chunks);
 /* Submits the first puller. As filch_submit(). */
 int filchi_chunks_begin(struct filchi_chunks *chunks, filch_stop *stop);
 
-/* Consumer. Whether there is nothing to wait for: it is done, or this or an earlier one has failed. */
+/* Anyone: the name of a chunk, of a map with names. */
+void filchi_chunks_name(const struct filchi_chunks *chunks, size_t chunk, char name[FILCHI_CHUNK_NAME]);
+
+/* Consumer. Whether it is done; and whether this or an earlier one has failed. With either there is nothing to wait for. */
 static inline bool filchi_chunks_is_done(const struct filchi_chunks *chunks, size_t chunk)
 {
     /* acquire N1: pairs with release N1 in run(); the chunk's results. */

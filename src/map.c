@@ -176,6 +176,16 @@ static int await_settled(const filch_mapping *mapping, size_t chunk, bool alone)
     return rc < 0 && is_settled(chunks, chunk) ? 0 : rc;
 }
 
+/* The error of a chunk for which there never was a task. */
+static filch_error *make_cut_error(const struct filchi_chunks *chunks, size_t chunk, int code)
+{
+    char name[FILCHI_CHUNK_NAME];
+    if (chunks->name)
+        filchi_chunks_name(chunks, chunk, name);
+    return filchi_error_makef(chunks->name ? name : NULL, NULL, code, "%s",
+                              code == -ECANCELED ? "cancelled before it started" : "it could not be submitted");
+}
+
 /* The map ends with what became of a chunk that is not done. */
 static int end_with(filch_mapping *mapping, size_t chunk)
 {
@@ -187,9 +197,7 @@ static int end_with(filch_mapping *mapping, size_t chunk)
         mapping->code = filch_future_result(future, 0, NULL);
         filch_future_unref(future);
     } else {
-        mapping->error = filchi_error_makef(NULL, NULL, cut, "%s",
-                                            cut == -ECANCELED ? "cancelled before it started"
-                                                              : "the rest of the map could not be submitted");
+        mapping->error = make_cut_error(mapping->chunks, chunk, cut);
         mapping->code = cut;
     }
     filchi_chunks_close(mapping->chunks);
