@@ -1,103 +1,53 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Map: a task for each chunk of the input, awaited in input order.
+ * Map: the consumer's side. It takes the chunks in input order, of which chunks.c sees to it that they run.
  *
- * Invariant: `failed` is the lowest chunk known to have failed; chunks above it that have not started are
- * skipped, those below it run on, so that which error ends the map does not depend on who was quicker.
+ * Invariant: the elements before `next` were delivered; the chunks before that of `next` are done.
  */
-#include "await.h"
+#include "chunks.h"
 #include "error.h"
+#include "handoff.h"
 #include "options.h"
 
-#include <stdio.h>
-
-struct chunk {
-    filch_mapping *mapping;
-    filch_future *future; /* NULL: not submitted, or given back */
-};
+#include <errno.h>
+#include <string.h>
 
 struct filch_mapping {
-    filch_map_fn *fn;
-    void *arg;
-    const char *in;
-    char *out;
-    size_t in_size, out_size, n;
-    size_t chunk_size, n_chunks;
-    size_t next;           /* consumer: the element delivered next */
-    int64_t deadline;      /* of the whole map */
-    filch_error *error;    /* consumer: what ended it */
-    int code;              /* consumer: the same */
-    _Atomic size_t failed; /* any chunk's task lowers it */
-    struct chunk chunks[];
+    struct filchi_chunks *chunks;
+    size_t next;        /* the element delivered next */
+    size_t chunk;       /* the first chunk that is not known to be done */
+    size_t known;       /* elements in the chunks before */
+    int64_t deadline;   /* of the whole map */
+    filch_error *error; /* what ended it */
+    int code;           /* the same */
 };
 
-static void lower(_Atomic size_t *failed, size_t index)
-{
-    size_t lowest = atomic_load_explicit(failed, memory_order_relaxed); /* relaxed: the number alone is used. */
-    while (index < lowest && !atomic_compare_exchange_weak_explicit(failed, &lowest, index, memory_order_relaxed,
-                                                                    memory_order_relaxed))
-        continue;
-}
-
-static int run_elements(filch_task *self, const filch_mapping *mapping, size_t first, size_t end)
-{
-    for (size_t i = first; i < end; i++) {
-        if (filch_task_stopped(self))
-            return -ECANCELED;
-        int rc = mapping->fn(self, mapping->in + i * mapping->in_size, mapping->out + i * mapping->out_size,
-                             mapping->arg);
-        if (rc == 0)
-            continue;
-        bool stopped = rc == -ECANCELED && filch_task_stopped(self);
-        if (!stopped && !filch_task_error(self))
-            filch_fail(self, rc, "element %zu failed", i);
-        return rc;
-    }
-    return 0;
-}
-
-/* That a chunk was skipped is news to nobody. */
-static int skip(filch_task *self)
-{
-    filchi_future_look(self);
-    return filch_fail(self, -ECANCELED, "skipped: an earlier element failed");
-}
-
-static int run_chunk(filch_task *self, void *arg)
-{
-    struct chunk *chunk = arg;
-    filch_mapping *mapping = chunk->mapping;
-    size_t index = (size_t)(chunk - mapping->chunks);
-    if (index > atomic_load_explicit(&mapping->failed, memory_order_relaxed)) /* relaxed: as in lower(). */
-        return skip(self);
-    size_t first = index * mapping->chunk_size;
-    size_t end = mapping->n - first < mapping->chunk_size ? mapping->n : first + mapping->chunk_size;
-    int rc = run_elements(self, mapping, first, end);
-    if (rc)
-        lower(&mapping->failed, index);
-    return rc;
-}
-
 /* ---- Begin ---- */
-
-static int submit_chunk(filch_pool *pool, filch_mapping *mapping, size_t index, const filch_map_options *options)
-{
-    struct chunk *chunk = &mapping->chunks[index];
-    filch_task_options task = FILCH_TASK_OPTIONS;
-    char name[128];
-    if (options->name) {
-        snprintf(name, sizeof name, "%s-%zu", options->name, index);
-        task.name = name;
-    }
-    task.stop = options->stop;
-    chunk->mapping = mapping;
-    return filch_submit_with(pool, run_chunk, chunk, &task, &chunk->future);
-}
 
 static size_t default_chunk(const filch_pool *pool, size_t n)
 {
     size_t chunk = n / ((size_t)8 * filch_pool_workers(pool));
     return chunk ? chunk : 1;
+}
+
+/* All of it is in one block. NULL without memory. */
+static struct filchi_chunks *allocate(size_t n, const char *name)
+{
+    size_t name_size = name ? strlen(name) + 1 : 0;
+    if (n > FILCHI_CHUNKS_MAX)
+        return NULL;
+    struct filchi_chunks *made =
+        filchi_os_alloc_aligned(_Alignof(struct filchi_chunks), sizeof *made + n + name_size);
+    if (made && name)
+        made->name = memcpy((char *)made + sizeof *made + n, name, name_size);
+    return made;
+}
+
+/* Nobody has heard of it. */
+static void discard(filch_mapping *mapping)
+{
+    filchi_os_free(mapping->chunks);
+    filchi_os_free(mapping);
 }
 
 int filch_mapping_begin(filch_mapping **mapping, filch_pool *pool, filch_map_fn *fn, void *arg, const void *in,
@@ -113,24 +63,28 @@ int filch_mapping_begin(filch_mapping **mapping, filch_pool *pool, filch_map_fn 
         return -EOWNERDEAD;
     size_t chunk_size = chosen.chunk ? chosen.chunk : default_chunk(pool, n);
     size_t n_chunks = n / chunk_size + (n % chunk_size != 0);
-    if (n_chunks > (SIZE_MAX / 2) / sizeof(struct chunk))
-        return -ENOMEM;
-    filch_mapping *made = filchi_os_alloc(sizeof *made + n_chunks * sizeof made->chunks[0]);
+    filch_mapping *made = filchi_os_alloc(sizeof *made);
     if (!made)
         return -ENOMEM;
-    made->fn = fn;
-    made->arg = arg;
-    made->in = in;
-    made->out = out;
-    made->in_size = in_size;
-    made->out_size = out_size;
-    made->n = n;
-    made->chunk_size = chunk_size;
-    made->n_chunks = n_chunks;
+    made->chunks = allocate(n_chunks, chosen.name);
+    if (!made->chunks) {
+        discard(made);
+        return -ENOMEM;
+    }
     made->deadline = filchi_os_deadline(chosen.timeout_ns);
-    atomic_init(&made->failed, SIZE_MAX);
-    for (size_t i = 0; i < n_chunks && !rc; i++)
-        rc = submit_chunk(pool, made, i, &chosen);
+    struct filchi_chunks *chunks = made->chunks;
+    chunks->fn = fn;
+    chunks->arg = arg;
+    chunks->in = in;
+    chunks->out = out;
+    chunks->in_size = in_size;
+    chunks->out_size = out_size;
+    chunks->n_elements = n;
+    chunks->chunk_size = chunk_size;
+    chunks->n = n_chunks;
+    chunks->pool = pool;
+    filchi_chunks_init(chunks);
+    rc = n ? filchi_chunks_begin(chunks, chosen.stop) : 0;
     if (rc) {
         filch_mapping_end(made);
         return rc;
@@ -141,43 +95,144 @@ int filch_mapping_begin(filch_mapping **mapping, filch_pool *pool, filch_map_fn 
 
 /* ---- Next ---- */
 
-static void give_up(filch_mapping *mapping)
+/* Whether nothing is to be waited for. */
+static bool is_settled(const struct filchi_chunks *chunks, size_t chunk)
 {
-    lower(&mapping->failed, 0); /* what starts from now on is skipped */
-    for (size_t i = mapping->n_chunks; i-- > 0;)
-        if (mapping->chunks[i].future)
-            filch_future_cancel(mapping->chunks[i].future);
+    return filchi_chunks_is_done(chunks, chunk) || filchi_chunks_has_failed(chunks, chunk);
 }
 
-/* The chunk whose first element is next. 0, or the error that ends the map or the wait. */
-static int await_chunk(filch_mapping *mapping, struct chunk *chunk)
+/* Waits for a chunk. `alone`: no other one is to be run in place of the wait. */
+struct chunk_wait {
+    struct filchi_chunks *chunks;
+    size_t chunk;
+    bool alone;
+    struct filchi_await await;
+    filch_future *runner; /* a reference */
+    bool inside;          /* it is a task of the map's pool that waits */
+    bool lost;            /* nobody will run it */
+};
+
+/* Runs it here, if that is better; or sleeps. 0: look again; or the error that ends the wait. */
+static int run_or_sleep(struct chunk_wait *wait, uint32_t seen)
 {
-    int rc = filchi_await_future(chunk->future, mapping->deadline, true);
-    if (rc)
-        return rc;
-    if (filchi_future_state(chunk->future) != FILCH_DONE) {
-        mapping->error = filch_error_ref(filch_future_error(chunk->future));
-        mapping->code = filch_future_result(chunk->future, 0, NULL);
-        give_up(mapping);
-        return mapping->code;
+    struct filchi_await *await = &wait->await;
+    struct filchi_chunks *chunks = wait->chunks;
+    enum filchi_await_run run = FILCHI_AWAIT_NOTHING;
+    if (wait->inside) {
+        await->awaited = (struct filchi_awaited) { .kind = FILCHI_AWAITED_FUTURE, .future = wait->runner };
+        /* relaxed, both: read by this thread, or by one that it does not name. */
+        atomic_store_explicit(&chunks->in_place, wait->alone ? await->thread : NULL, memory_order_relaxed);
+        run = filchi_await_run(await, wait->runner, false);
+        atomic_store_explicit(&chunks->in_place, NULL, memory_order_relaxed);
     }
-    filch_future_unref(chunk->future);
-    chunk->future = NULL;
+    return run == FILCHI_AWAIT_RAN ? 0 : filchi_await_pause(await, seen, run == FILCHI_AWAIT_LEFT);
+}
+
+/* Whether the wait goes on. Not if it sleeps on behalf of another runner than is the chunk's by now; nor if that has
+ * none, which makes it `lost`. */
+static bool find_runner(struct chunk_wait *wait)
+{
+    filch_future *runner = filchi_chunks_runner(wait->chunks, wait->chunk, wait->inside);
+    bool same = runner == wait->runner;
+    wait->lost = !runner && !is_settled(wait->chunks, wait->chunk);
+    if (!same && runner && !(wait->inside && wait->await.blocked)) {
+        filch_future_unref(wait->runner);
+        wait->runner = runner;
+        return true;
+    }
+    filch_future_unref(runner);
+    return runner && same;
+}
+
+/* The wait from one choice of a runner to the next. 0; 1: the chunk will never run; or the error that ends it. */
+static int wait_once(const filch_mapping *mapping, size_t chunk, bool alone)
+{
+    struct filchi_chunks *chunks = mapping->chunks;
+    struct chunk_wait wait = { .chunks = chunks, .chunk = chunk, .alone = alone };
+    int rc = 0;
+    filchi_await_begin(&wait.await, &chunks->parker, mapping->deadline, true);
+    wait.inside = wait.await.thread && wait.await.thread->pool == chunks->pool;
+    while (!rc) {
+        uint32_t seen = filchi_parker_count(&chunks->parker);
+        if (is_settled(chunks, chunk) || !find_runner(&wait))
+            break;
+        rc = run_or_sleep(&wait, seen);
+    }
+    filchi_await_end(&wait.await);
+    filch_future_unref(wait.runner);
+    return wait.lost ? 1 : rc;
+}
+
+/* Until the chunk is done or it, or one before, has failed: 0; 1: it will never run; or the error that ends the
+ * wait. */
+static int await_settled(const filch_mapping *mapping, size_t chunk, bool alone)
+{
+    struct filchi_chunks *chunks = mapping->chunks;
+    int rc = 0;
+    filchi_chunks_want(chunks, chunk);
+    while (!rc && !is_settled(chunks, chunk))
+        rc = filchi_worker_pool_here(chunks->pool) ? wait_once(mapping, chunk, alone) : -EOWNERDEAD;
+    filchi_chunks_want(chunks, FILCHI_NO_CHUNK);
+    return rc < 0 && is_settled(chunks, chunk) ? 0 : rc;
+}
+
+/* The error of a chunk for which there never was a task. */
+static filch_error *make_cut_error(const struct filchi_chunks *chunks, size_t chunk, int code)
+{
+    char name[FILCHI_CHUNK_NAME];
+    if (chunks->name)
+        filchi_chunks_name(chunks, chunk, name);
+    return filchi_error_makef(chunks->name ? name : NULL, NULL, code, "%s",
+                              code == -ECANCELED ? "cancelled before it started" : "it could not be submitted");
+}
+
+/* The map ends with what became of a chunk that is not done. */
+static int end_with(filch_mapping *mapping, size_t chunk)
+{
+    int cut;
+    filch_future *future = filchi_chunks_culprit(mapping->chunks, chunk, &cut);
+    if (future) {
+        filchi_await_final(future);
+        mapping->error = filch_error_ref(filch_future_error(future));
+        mapping->code = filch_future_result(future, 0, NULL);
+        filch_future_unref(future);
+    } else {
+        mapping->error = make_cut_error(mapping->chunks, chunk, cut);
+        mapping->code = cut;
+    }
+    filchi_chunks_close(mapping->chunks);
+    return mapping->code;
+}
+
+/* The next chunk. 0, or the error that ends the map or the wait. */
+static int await_chunk(filch_mapping *mapping)
+{
+    const struct filchi_chunks *chunks = mapping->chunks;
+    if (!filchi_chunks_is_done(chunks, mapping->chunk)) {
+        int rc = await_settled(mapping, mapping->chunk, true);
+        if (rc < 0)
+            return rc;
+        if (!filchi_chunks_is_done(chunks, mapping->chunk))
+            return end_with(mapping, mapping->chunk);
+    }
+    mapping->chunk++;
+    mapping->known = mapping->chunk == chunks->n ? chunks->n_elements : mapping->known + chunks->chunk_size;
     return 0;
 }
 
 int filch_mapping_next(filch_mapping *mapping, void **out_item)
 {
+    const struct filchi_chunks *chunks = mapping->chunks;
     if (mapping->code)
         return mapping->code;
-    if (mapping->next == mapping->n)
+    if (mapping->next == chunks->n_elements)
         return 0;
-    if (mapping->next % mapping->chunk_size == 0) {
-        int rc = await_chunk(mapping, &mapping->chunks[mapping->next / mapping->chunk_size]);
+    if (mapping->next == mapping->known) {
+        int rc = await_chunk(mapping);
         if (rc)
             return rc;
     }
-    *out_item = mapping->out + mapping->next++ * mapping->out_size;
+    *out_item = chunks->out + mapping->next++ * chunks->out_size;
     return 1;
 }
 
@@ -192,40 +247,45 @@ void filch_mapping_end(filch_mapping *mapping)
 {
     if (!mapping)
         return;
-    if (mapping->next != mapping->n)
-        give_up(mapping);
-    for (size_t i = mapping->n_chunks; i-- > 0;) {
-        filch_future *future = mapping->chunks[i].future;
-        if (!future)
-            continue;
-        filchi_await_final(future); /* tasks write to the caller's memory: none may be left */
-        if (mapping->code)          /* the map failed with an error: this one comes with it */
-            filchi_future_look(future);
-        filch_future_unref(future);
-    }
     filch_error_unref(mapping->error);
-    filchi_os_free(mapping);
+    if (filchi_worker_pool_here(
+            mapping->chunks->pool)) { /* else nothing is to be waited for, and its memory stays */
+        filchi_chunks_close(mapping->chunks);
+        filchi_chunks_fini(mapping->chunks, mapping->code);
+        discard(mapping);
+    }
+}
+
+/* All of it at once: woken for the last chunk, the consumer finds most others done. */
+static int take_all(filch_mapping *mapping)
+{
+    const struct filchi_chunks *chunks = mapping->chunks;
+    int rc = 0;
+    if (chunks->n)
+        await_settled(mapping, chunks->n - 1, false);
+    while (!rc && mapping->chunk < chunks->n) {
+        rc = await_chunk(mapping);
+        mapping->next = mapping->known;
+    }
+    return rc;
 }
 
 int filch_map(filch_pool *pool, filch_map_fn *fn, void *arg, const void *in, size_t in_size, void *out,
               size_t out_size, size_t n, const filch_map_options *options, filch_error **out_error)
 {
     filch_mapping *mapping;
-    void *item;
     int rc = filch_mapping_begin(&mapping, pool, fn, arg, in, in_size, out, out_size, n, options);
     if (rc) {
         if (out_error)
             *out_error = filchi_error_makef(NULL, NULL, rc, "the map of %zu elements could not begin", n);
         return rc;
     }
-    do
-        rc = filch_mapping_next(mapping, &item);
-    while (rc > 0);
+    rc = take_all(mapping);
     if (rc < 0 && out_error) {
         const filch_error *error = filch_mapping_error(mapping);
         *out_error = error ? filch_error_ref(error)
                            : filchi_error_makef(NULL, NULL, rc, "the map ended after %zu of %zu elements",
-                                                mapping->next, mapping->n);
+                                                mapping->next, mapping->chunks->n_elements);
     }
     filch_mapping_end(mapping);
     return rc;

@@ -597,13 +597,14 @@ FILCH_API void filch_scope_close(filch_scope *scope);
 
 /* ---- Map ------------------------------------------------------------------------------------------- */
 
-/* Makes *out from *in. `self` is the task that handles this chunk. Returns 0 or a negative code, as a filch_fn. */
+/* Makes *out from *in. `self` is the task that handles this chunk, and perhaps others after it. Returns 0 or a negative
+ * code, as a filch_fn. */
 typedef int filch_map_fn(filch_task *self, const void *in, void *out, void *arg);
 
 typedef struct filch_map_options {
     size_t size;        /* sizeof(filch_map_options) */
-    size_t chunk;       /* elements a task; 0: about eight tasks a worker */
-    const char *name;   /* prefix of the tasks' names; NULL: none */
+    size_t chunk;       /* elements that are ordered, skipped and named together; 0: about eight chunks a worker */
+    const char *name;   /* prefix of the chunks' names, which makes each a task of its own; NULL: none */
     filch_stop *stop;   /* as in filch_task_options */
     int64_t timeout_ns; /* for the whole map; FILCH_FOREVER */
 } filch_map_options;
