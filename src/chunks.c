@@ -199,8 +199,8 @@ static void tidy(const struct filchi_thread *thread)
 /* The same for an error that came to nothing. */
 static void forget_error(filch_task *self)
 {
-    if (filch_task_error(self)) /* relaxed: the runner's own until the final state publishes it. */
-        filch_error_unref(atomic_exchange_explicit(&self->error, NULL, memory_order_relaxed));
+    if (filch_task_error(self))
+        filchi_future_attach_error(self, NULL);
 }
 
 /* What a consumer that sleeps sees done: next_chunk() was called after that. */
