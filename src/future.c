@@ -126,15 +126,6 @@ void filch_future_unref(filch_future *future)
 
 /* ---- Transitions ---- */
 
-enum filchi_claim filchi_future_claim(filch_future *future)
-{
-    uintptr_t old;
-    if (filchi_waitlist_move(&future->waiters, FILCH_PENDING, FILCH_RUNNING, &old))
-        return FILCHI_CLAIM_GOT;
-    filch_future_unref(future);
-    return FILCHI_CLAIM_STALE;
-}
-
 enum filchi_claim filchi_future_claim_in_place(filch_future *future)
 {
     uintptr_t old;

@@ -186,8 +186,8 @@ int filchi_inject_push_many(struct filchi_inject *inject, void *const *items, si
 
 /* ---- The consumer ---- */
 
-/* The slot of the ticket `head`, which was given out. */
-static _Atomic(void *) *slot_of(struct filchi_inject *inject, uint64_t head)
+/* The slots from that of the ticket `head` on, which was given out; *n: how many of them follow in one segment. */
+static const _Atomic(void *) *slots_from(struct filchi_inject *inject, uint64_t head, uint64_t *n)
 {
     /* relaxed: the consumer's segment is not used again before it says so. */
     uint64_t place = head - atomic_load_explicit(&inject->oldest->first, memory_order_relaxed);
@@ -195,16 +195,20 @@ static _Atomic(void *) *slot_of(struct filchi_inject *inject, uint64_t head)
         drop_oldest(inject);
         place = 0;
     }
+    if (*n > FILCHI_SEGMENT - place)
+        *n = FILCHI_SEGMENT - place;
     return &inject->oldest->slots[place];
 }
 
-/* The item in it. NULL if its producer has only its ticket so far and we need not `wait`. */
+/* The item in a slot. NULL if its producer has only its ticket so far and we need not `wait`. */
 static void *take(const _Atomic(void *) *slot, bool wait)
 {
-    void *item;
     /* acquire B3: pairs with release B3 in filchi_inject_push(). */
-    for (unsigned spins = 0; !(item = atomic_load_explicit(slot, memory_order_acquire)) && wait; spins++)
+    void *item = atomic_load_explicit(slot, memory_order_acquire);
+    for (unsigned spins = 0; !item && wait; spins++) {
         filchi_os_relax(spins);
+        item = atomic_load_explicit(slot, memory_order_acquire); /* acquire B3: as above. */
+    }
     return item;
 }
 
@@ -220,7 +224,8 @@ void *filchi_inject_pop(struct filchi_inject *inject)
     pthread_mutex_lock(&inject->consumer);
     uint64_t head = atomic_load_explicit(&inject->head, memory_order_relaxed); /* relaxed: the consumer's own. */
     if (available(inject, head)) {
-        item = take(slot_of(inject, head), true);
+        uint64_t one = 1;
+        item = take(slots_from(inject, head, &one), true);
         /* release B5: pairs with acquire B5 in filchi_inject_empty(). */
         atomic_store_explicit(&inject->head, head + 1, memory_order_release);
     }
@@ -245,16 +250,15 @@ bool filchi_batch_fill(struct filchi_batch *batch, struct filchi_inject *inject,
         return false;
     uint64_t tail = atomic_load_explicit(&batch->tail, memory_order_relaxed);  /* relaxed: the owner's own. */
     uint64_t head = atomic_load_explicit(&inject->head, memory_order_relaxed); /* relaxed: the consumer's own. */
-    uint64_t n = available(inject, head), i;
+    uint64_t n = available(inject, head), i = 0;
     if (n > most)
         n = most;
-    for (i = 0; i < n && i < FILCHI_BATCH; i++) {
-        void *item = take(slot_of(inject, head + i), i == 0);
-        if (!item)
-            break;
+    if (n > FILCHI_BATCH)
+        n = FILCHI_BATCH;
+    const _Atomic(void *) *slots = n ? slots_from(inject, head, &n) : NULL;
+    for (void *item; i < n && (item = take(&slots[i], i == 0)); i++)
         /* relaxed: published by B1. A thief that still reads the slot's old item fails its CAS. */
         atomic_store_explicit(&batch->slots[(tail + i) % FILCHI_BATCH], item, memory_order_relaxed);
-    }
     /* release B1: pairs with acquire B1 in filchi_batch_take(); publishes the slots and the items behind them. */
     atomic_store_explicit(&batch->tail, tail + i, memory_order_release);
     /* release B5: pairs with acquire B5 in filchi_inject_empty(); who misses them in the queue sees them here. */

@@ -19,7 +19,14 @@ void filchi_future_init_plan(filch_future *future, struct filchi_plan *plan, boo
 void filchi_future_abandon(filch_future *future);
 
 /* Who popped its queue entry. STALE: the entry's reference was dropped, the object must not be touched again. */
-enum filchi_claim filchi_future_claim(filch_future *future);
+static inline enum filchi_claim filchi_future_claim(filch_future *future)
+{
+    uintptr_t old;
+    if (filchi_waitlist_move(&future->waiters, FILCH_PENDING, FILCH_RUNNING, &old))
+        return FILCHI_CLAIM_GOT;
+    filch_future_unref(future);
+    return FILCHI_CLAIM_STALE;
+}
 /* Who holds a handle, and leaves the queue entry where it is. */
 enum filchi_claim filchi_future_claim_in_place(filch_future *future);
 /* Who popped its queue entry: PENDING -> CANCELLED, unless it is stale. The object must not be touched again. */

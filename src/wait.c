@@ -13,9 +13,11 @@ int filch_future_wait(filch_future *future, int64_t timeout_ns)
 
 int filch_future_result(filch_future *future, int64_t timeout_ns, void **out)
 {
-    int rc = filch_future_wait(future, timeout_ns);
-    if (rc)
-        return rc;
+    if (filchi_future_state(future) != FILCH_DONE) {
+        int rc = filch_future_wait(future, timeout_ns);
+        if (rc)
+            return rc;
+    }
     switch (filchi_future_state(future)) {
     case FILCH_DONE:
         if (out)

@@ -78,18 +78,23 @@ static inline unsigned filchi_waitlist_peek(const struct filchi_waitlist *list)
  */
 static inline bool filchi_waitlist_move(struct filchi_waitlist *list, unsigned from, unsigned to, uintptr_t *old)
 {
-    uintptr_t word = atomic_load_explicit(&list->word, memory_order_relaxed); /* relaxed: checked by the CAS. */
+    /* acquire W2: pairs with release W2 in filchi_waitlist_add() and of who let it go as the last. */
+    uintptr_t word = atomic_load_explicit(&list->word, memory_order_acquire);
     uintptr_t next;
     do {
         if ((word & FILCHI_WORD_STATE) != from)
             return false;
         next = (word & ~FILCHI_WORD_STATE) | to;
+        if (word == (from | FILCHI_WORD_ORPHAN)) { /* relaxed: nobody holds it or waits, so we are alone with it. */
+            atomic_store_explicit(&list->word, next, memory_order_relaxed);
+            break;
+        }
         if (to >= FILCHI_STATE_FINAL && !(word & FILCHI_WORD_LOCKED))
             next &= ~FILCHI_WORD_LIST; /* taken: ours to serve; else the remover's */
         /* release W1: pairs with acquire W1 in filchi_waitlist_state() and _add(), publishing the outcome.
-         * acquire W2: pairs with release W2 in filchi_waitlist_add(), for the nodes. */
+         * acquire W2: as above, for the nodes. */
     } while (!atomic_compare_exchange_weak_explicit(&list->word, &word, next, memory_order_acq_rel,
-                                                    memory_order_relaxed));
+                                                    memory_order_acquire));
     *old = word;
     return true;
 }

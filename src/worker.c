@@ -288,7 +288,7 @@ static void count_frames(struct filchi_thread *thread, int change)
 static void execute(struct filchi_thread *thread, filch_future *future)
 {
     struct filchi_frame frame = { .task = future, .below = thread->frame };
-    const char *name = filch_future_name(future);
+    const char *name = filchi_future_cold(future) ? filch_future_name(future) : NULL;
     filch_fn *fn = begin(thread, future);
     thread->frame = &frame;
     count_frames(thread, 1);
@@ -343,11 +343,9 @@ static void execute_sampled(struct filchi_thread *thread, filch_future *future, 
         update(&worker->leaves, ns);
 }
 
-void filchi_worker_tell_group(struct filchi_thread *thread)
+void filchi_worker_tell_stopped(struct filchi_thread *thread)
 {
     struct filchi_group *group = thread->stopped_group;
-    if (!group)
-        return;
     thread->stopped_group = NULL;
     group->left(group, FILCH_STOPPED, thread->n_stopped);
 }
