@@ -22,11 +22,6 @@
 #define OVER ((uintptr_t)3)
 #define TAG ((uintptr_t)3)
 
-static struct filchi_forker *inner(filch_forker *open)
-{
-    return (struct filchi_forker *)open;
-}
-
 static _Atomic uintptr_t *state_of(filch_forked *forked)
 {
     return (_Atomic uintptr_t *)&forked->state;
@@ -166,11 +161,11 @@ static bool show(struct filchi_forker *forker, bool all)
     return forker->shown > before;
 }
 
-void filch_fork_feed(filch_forker *open)
+void filch_fork_feed(void)
 {
-    struct filchi_forker *forker = inner(open);
+    struct filchi_forker *forker = filchi_thread_here->forker;
     /* Before it is shown: who looks later in vain asks again. In a process that fork() made there is nobody. */
-    set_unasked(forker, open);
+    set_unasked(forker, &forker->open);
     if (!filchi_worker_pool_here(forker->pool))
         return;
     if (show(forker, false))
@@ -373,17 +368,19 @@ static void sleep_until_over(struct join *join)
     filchi_parker_settle(&parker, due + registered);
 }
 
-bool filch_unfork_shared(filch_forker *open, filch_forked *forked)
+void filch_fork_join_shown(filch_forked *forked)
 {
-    struct filchi_forker *forker = inner(open);
-    assert(!open->newest); /* else what is joined is not the newest */
+    struct filchi_thread *thread = filchi_thread_here;
+    struct filchi_forker *forker = thread->forker;
+    assert(!forker->open.newest); /* else what is joined is not the newest */
     forker->shown--;
     void *item = filchi_deque_pop(&forker->deque);
-    assert(!item || item == forked);
-    if (item)
-        return true;
-    struct join join = { .thread = forker->thread, .forked = forked };
+    assert(!item || item == forked); /* the same */
+    if (item) {
+        forked->fn(&forker->open, forked);
+        return;
+    }
+    struct join join = { .thread = thread, .forked = forked };
     if (!help_out(&join))
         sleep_until_over(&join);
-    return false;
 }

@@ -206,12 +206,9 @@ static void fork_node(filch_forker *forker, struct node *child, const struct nod
     filch_fork(forker, &child->forked, run_forked);
 }
 
-static void join_node(filch_forker *forker, struct node *child, uint64_t *random)
+static void join_node(filch_forker *forker, struct node *child)
 {
-    if (stress_below(random, 2))
-        filch_fork_join(forker, &child->forked);
-    else if (filch_unfork(forker, &child->forked))
-        run_node(forker, child);
+    filch_fork_join(forker, &child->forked);
     CHECK_IS(atomic_load_explicit(&child->runs, memory_order_relaxed), 1);
     CHECK_IS(child->out, child->in + 1);
 }
@@ -234,7 +231,7 @@ static void run_node(filch_forker *forker, struct node *node)
             act(node->task, forker, &random);
     }
     for (unsigned i = n; i > 0; i--) {
-        join_node(forker, &children[i - 1], &random);
+        join_node(forker, &children[i - 1]);
         if (stress_below(&random, 6) == 0)
             act(node->task, forker, &random);
     }

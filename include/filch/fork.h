@@ -69,9 +69,9 @@ FILCH_API int filch_fork_begin(filch_task *self, filch_forker **out);
 /* True once the stop of the task is requested: poll it freely. */
 FILCH_API bool filch_fork_stopped(const filch_forker *forker);
 
-/* Slow paths of the functions below; not for others. */
-FILCH_API void filch_fork_feed(filch_forker *forker) __attribute__((cold));
-FILCH_API bool filch_unfork_shared(filch_forker *forker, filch_forked *forked) __attribute__((cold));
+/* Slow paths of the functions below, with the forker of this thread; not for others. */
+FILCH_API void filch_fork_feed(void) __attribute__((cold));
+FILCH_API void filch_fork_join_shown(filch_forked *forked) __attribute__((cold));
 
 /* Whether another thread wants work: time to fork something, even if it costs more than a call. */
 static inline bool filch_fork_wanted(const filch_forker *forker)
@@ -94,24 +94,21 @@ static inline void filch_fork(filch_forker *forker, filch_forked *forked, filch_
     forked->state = (uintptr_t)forker->newest;
     forker->newest = forked;
     if (filch_fork_wanted(forker))
-        filch_fork_feed(forker);
+        filch_fork_feed();
 }
 
-/*
- * Takes back the newest that was forked and not joined. True: nobody has run it, and the caller may run it as it likes,
- * or not at all. False: another thread has, and it is over; until then the call runs other children of that thread's,
- * and then gives the worker away.
- */
+/* Takes back the newest that was forked and not joined, unless others can see it. */
 static inline bool filch_unfork(filch_forker *forker, filch_forked *forked)
 {
     if (__builtin_expect(forker->newest != forked, 0))
-        return filch_unfork_shared(forker, forked);
+        return false;
     forker->newest = (filch_forked *)forked->state;
     return true;
 }
 
 /*
- * Joins the newest that was forked and not joined: calls it here unless another thread has run it.
+ * Joins the newest that was forked and not joined: calls it here, unless another thread has taken it: then runs other
+ * children of that thread's until it is over, or gives the worker away.
  * Context: the forker's thread; may wait, and neither a stop nor an interrupt ends that.
  * Ordering: everything that fn does happens before this returns.
  */
@@ -119,6 +116,8 @@ static inline void filch_fork_join(filch_forker *forker, filch_forked *forked)
 {
     if (filch_unfork(forker, forked))
         forked->fn(forker, forked);
+    else
+        filch_fork_join_shown(forked);
 }
 
 /*
@@ -141,7 +140,10 @@ static inline void filch_fork_join(filch_forker *forker, filch_forked *forked)
     }                                                                                                          \
     static inline result name##_join(filch_forker *forker, struct name##_forked *call)                         \
     {                                                                                                          \
-        return filch_unfork(forker, &call->forked) ? name(forker, call->a1) : call->out;                       \
+        if (filch_unfork(forker, &call->forked))                                                               \
+            return name(forker, call->a1);                                                                     \
+        filch_fork_join_shown(&call->forked);                                                                  \
+        return call->out;                                                                                      \
     }
 
 #define FILCH_FORKABLE_VOID_1(name, type1)                                                                     \
@@ -160,6 +162,8 @@ static inline void filch_fork_join(filch_forker *forker, filch_forked *forked)
     {                                                                                                          \
         if (filch_unfork(forker, &call->forked))                                                               \
             name(forker, call->a1);                                                                            \
+        else                                                                                                   \
+            filch_fork_join_shown(&call->forked);                                                              \
     }
 
 #define FILCH_FORKABLE_2(result, name, type1, type2)                                                           \
@@ -177,7 +181,10 @@ static inline void filch_fork_join(filch_forker *forker, filch_forked *forked)
     }                                                                                                          \
     static inline result name##_join(filch_forker *forker, struct name##_forked *call)                         \
     {                                                                                                          \
-        return filch_unfork(forker, &call->forked) ? name(forker, call->a1, call->a2) : call->out;             \
+        if (filch_unfork(forker, &call->forked))                                                               \
+            return name(forker, call->a1, call->a2);                                                           \
+        filch_fork_join_shown(&call->forked);                                                                  \
+        return call->out;                                                                                      \
     }
 
 #define FILCH_FORKABLE_VOID_2(name, type1, type2)                                                              \
@@ -197,6 +204,8 @@ static inline void filch_fork_join(filch_forker *forker, filch_forked *forked)
     {                                                                                                          \
         if (filch_unfork(forker, &call->forked))                                                               \
             name(forker, call->a1, call->a2);                                                                  \
+        else                                                                                                   \
+            filch_fork_join_shown(&call->forked);                                                              \
     }
 
 #define FILCH_FORKABLE_3(result, name, type1, type2, type3)                                                    \
@@ -215,7 +224,10 @@ static inline void filch_fork_join(filch_forker *forker, filch_forked *forked)
     }                                                                                                          \
     static inline result name##_join(filch_forker *forker, struct name##_forked *call)                         \
     {                                                                                                          \
-        return filch_unfork(forker, &call->forked) ? name(forker, call->a1, call->a2, call->a3) : call->out;   \
+        if (filch_unfork(forker, &call->forked))                                                               \
+            return name(forker, call->a1, call->a2, call->a3);                                                 \
+        filch_fork_join_shown(&call->forked);                                                                  \
+        return call->out;                                                                                      \
     }
 
 #define FILCH_FORKABLE_VOID_3(name, type1, type2, type3)                                                       \
@@ -236,6 +248,8 @@ static inline void filch_fork_join(filch_forker *forker, filch_forked *forked)
     {                                                                                                          \
         if (filch_unfork(forker, &call->forked))                                                               \
             name(forker, call->a1, call->a2, call->a3);                                                        \
+        else                                                                                                   \
+            filch_fork_join_shown(&call->forked);                                                              \
     }
 
 #define FILCH_FORKABLE_4(result, name, type1, type2, type3, type4)                                             \
@@ -255,7 +269,10 @@ static inline void filch_fork_join(filch_forker *forker, filch_forked *forked)
     }                                                                                                          \
     static inline result name##_join(filch_forker *forker, struct name##_forked *call)                         \
     {                                                                                                          \
-        return filch_unfork(forker, &call->forked) ? name(forker, call->a1, call->a2, call->a3, call->a4) : call->out;\
+        if (filch_unfork(forker, &call->forked))                                                               \
+            return name(forker, call->a1, call->a2, call->a3, call->a4);                                       \
+        filch_fork_join_shown(&call->forked);                                                                  \
+        return call->out;                                                                                      \
     }
 
 #define FILCH_FORKABLE_VOID_4(name, type1, type2, type3, type4)                                                \
@@ -277,6 +294,8 @@ static inline void filch_fork_join(filch_forker *forker, filch_forked *forked)
     {                                                                                                          \
         if (filch_unfork(forker, &call->forked))                                                               \
             name(forker, call->a1, call->a2, call->a3, call->a4);                                              \
+        else                                                                                                   \
+            filch_fork_join_shown(&call->forked);                                                              \
     }
 /* clang-format on */
 
