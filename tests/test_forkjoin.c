@@ -98,8 +98,8 @@ Test(forkjoin, what_nobody_takes_runs_at_its_join)
 struct visit {
     filch_forked forked;
     struct gate gate;
-    filch_task *task; /* whose it is */
-    pthread_t parent; /* who forked it */
+    filch_task *task;         /* whose it is */
+    pthread_t parent, runner; /* who forked it, and who ran it */
     bool own_name, elsewhere, stopped;
     void (*more)(filch_forker *forker, struct visit *visit);
     filch_pool *pool;
@@ -115,6 +115,7 @@ static void visit(filch_forker *forker, filch_forked *forked)
     struct visit *visit = (struct visit *)forked;
     must(filch_task_current() == visit->task);
     visit->own_name = filch_future_name(filch_task_current()) != NULL;
+    visit->runner = pthread_self();
     visit->elsewhere = !pthread_equal(visit->parent, pthread_self());
     event_signal(&visit->gate.started);
     if (visit->more)
@@ -238,6 +239,86 @@ Test(forkjoin, a_wait_between_fork_and_join_may_run_another_task_that_forks)
         cr_assert_eq(run_in(pool, fork_and_wait, visits), 0);
         filch_pool_destroy(pool);
     }
+}
+
+static int block_until_all_run(filch_task *self, void *arg)
+{
+    struct visit *visits = arg;
+    filch_blocking_begin(self);
+    for (int i = 0; i < 3; i++)
+        event_await(&visits[i].gate.started);
+    filch_blocking_end(self);
+    return 0;
+}
+
+static int fork_and_await_who_needs_them(filch_task *self, void *arg)
+{
+    struct visit *visits = arg;
+    filch_forker *forker = forker_of(self);
+    for (int i = 0; i < 3; i++)
+        send(self, forker, &visits[i]);
+    must(run_in(filch_task_pool(self), block_until_all_run, visits) == 0);
+    for (int i = 2; i >= 0; i--)
+        filch_fork_join(forker, &visits[i].forked);
+    return 0;
+}
+
+Test(forkjoin, before_another_task_runs_in_its_place_others_can_take_all_that_a_task_has_forked)
+{
+    filch_pool *pool = pool_of(1);
+    struct visit visits[3] = { VISIT, VISIT, VISIT };
+    for (int i = 0; i < 3; i++)
+        gate_open(&visits[i].gate);
+    cr_assert_eq(run_in(pool, fork_and_await_who_needs_them, visits), 0);
+    cr_assert_eq(stats_of(pool).stolen, 3);
+    filch_pool_destroy(pool);
+}
+
+static int fork_when_nobody_is_awake(filch_task *self, void *arg)
+{
+    struct visit *visits = arg;
+    for (int i = 0; i < 3; i++) {
+        must(join_one_taken(self, &visits[i]) == 0);
+        UNTIL(stats_of(filch_task_pool(self)).idle == 1);
+    }
+    return 0;
+}
+
+Test(forkjoin, a_worker_that_found_nothing_and_sleeps_is_woken_by_the_next_fork)
+{
+    filch_pool *pool = pool_of(2);
+    struct visit visits[3] = { VISIT, VISIT, VISIT };
+    for (int i = 0; i < 3; i++)
+        gate_open(&visits[i].gate);
+    cr_assert_eq(run_in(pool, fork_when_nobody_is_awake, visits), 0);
+    cr_assert_eq(stats_of(pool).stolen, 3);
+    filch_pool_destroy(pool);
+}
+
+static void fork_for_the_joiner(filch_forker *forker, struct visit *outer)
+{
+    struct visit inner = VISIT;
+    gate_open(&inner.gate);
+    UNTIL(stats_of(outer->pool).idle == 1); /* who joins us has gone to sleep */
+    send(outer->task, forker, &inner);
+    event_await(&inner.gate.started);
+    filch_fork_join(forker, &inner.forked);
+    must(pthread_equal(outer->parent, inner.runner));
+}
+
+Test(forkjoin, who_joins_what_runs_elsewhere_is_woken_to_help_with_it_when_no_other_thread_is_to_be_had)
+{
+    filch_pool_options options = FILCH_POOL_OPTIONS;
+    filch_pool *pool = NULL;
+    options.workers = 2;
+    options.no_spare_threads = true;
+    cr_assert_eq(filch_pool_create(&pool, &options), 0);
+    struct visit visit = VISIT;
+    visit.more = fork_for_the_joiner;
+    visit.pool = pool;
+    cr_assert_eq(run_in(pool, join_one_taken, &visit), 0);
+    cr_assert_eq(stats_of(pool).stolen, 2);
+    filch_pool_destroy(pool);
 }
 
 /* ---- What a call may do on another thread ---- */
