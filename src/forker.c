@@ -27,10 +27,10 @@ static _Atomic uintptr_t *state_of(filch_forked *forked)
     return (_Atomic uintptr_t *)&forked->state;
 }
 
-static void set_unasked(struct filchi_forker *forker, filch_forker *value)
+static void set_hungry(struct filchi_forker *forker, int hungry)
 {
     /* relaxed: as in filchi_forker_ask(). */
-    atomic_store_explicit((_Atomic(filch_forker *) *)&forker->open.unasked, value, memory_order_relaxed);
+    atomic_store_explicit(filchi_forker_hungry(forker), hungry, memory_order_relaxed);
 }
 
 /* ---- Forkers ---- */
@@ -60,10 +60,10 @@ static struct filchi_forker *forker_for(struct filchi_thread *thread)
     forker->pool = thread->pool;
     forker->thread = thread;
     forker->linked = !thread->guest;
-    if (thread->guest)
-        forker->open.unasked = &forker->open; /* else the first fork is shown, lest idle workers go on sleeping */
-    else
+    if (!thread->guest) {
+        set_hungry(forker, 1); /* the first fork is shown, lest idle workers go on sleeping */
         link_to_pool(forker);
+    }
     thread->forker = forker;
     return forker;
 }
@@ -165,13 +165,13 @@ void filch_fork_feed(void)
 {
     struct filchi_forker *forker = filchi_thread_here->forker;
     /* Before it is shown: who looks later in vain asks again. In a process that fork() made there is nobody. */
-    set_unasked(forker, &forker->open);
+    set_hungry(forker, 0);
     if (!filchi_worker_pool_here(forker->pool))
         return;
     if (show(forker, false))
         filchi_handoff_notify(forker->pool); /* P2, P3 */
     else
-        set_unasked(forker, NULL);
+        set_hungry(forker, 1);
 }
 
 void filchi_forker_show_all(struct filchi_thread *thread)
@@ -251,7 +251,7 @@ static void run(struct filchi_thread *thread, filch_forked *forked)
     filch_task *task =
         (filch_task *)atomic_load_explicit(state_of(forked), memory_order_relaxed); /* relaxed: by D1. */
     struct filchi_forker *forker = forker_for(thread);
-    filch_forker alone = { .unasked = &alone }; /* without memory: what is forked with it stays here */
+    filch_forker alone = { .newest = NULL }; /* without memory: what is forked with it stays here */
     filchi_counter_add(&thread->worker->stolen, 1);
     /* release A1: pairs with acquire A1 in look(); the forker is complete. */
     atomic_store_explicit(state_of(forked), (uintptr_t)forker | TAKEN, memory_order_release);

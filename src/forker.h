@@ -26,7 +26,7 @@ struct filchi_forker {
     bool linked;                  /* constant: others see it; not a guest's, who shows nothing */
     size_t shown;                 /* owner: calls that were shown and not joined */
 };
-_Static_assert(offsetof(filch_forker, unasked) == FILCHI_LINE, "who asks does not write to the owner's line");
+_Static_assert(offsetof(filch_forker, hungry) == FILCHI_LINE, "who asks does not write to the owner's line");
 
 /* Those of a pool: one for each thread that ever forked. They stay until the pool goes. */
 struct filchi_forkers {
@@ -39,13 +39,17 @@ static inline struct filchi_forker *filchi_forkers_all(const struct filchi_forke
     return atomic_load_explicit(&forkers->all, memory_order_acquire);
 }
 
+static inline _Atomic int *filchi_forker_hungry(struct filchi_forker *forker)
+{
+    return (_Atomic int *)&forker->open.hungry;
+}
+
 /* A thief that found nothing shown: the next fork is shown at once. */
 static inline void filchi_forker_ask(struct filchi_forker *forker)
 {
-    _Atomic(filch_forker *) *unasked = (_Atomic(filch_forker *) *)&forker->open.unasked;
     /* relaxed: a request; that it is not lost between two threads is told in docs/design/fork.md. */
-    if (atomic_load_explicit(unasked, memory_order_relaxed))
-        atomic_store_explicit(unasked, NULL, memory_order_relaxed);
+    if (!atomic_load_explicit(filchi_forker_hungry(forker), memory_order_relaxed))
+        atomic_store_explicit(filchi_forker_hungry(forker), 1, memory_order_relaxed);
 }
 
 /* Anyone: whether any forker shows something; those that were looked at in vain are asked to. A moment's answer; after

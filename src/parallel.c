@@ -119,7 +119,7 @@ static void run_part(filch_forker *forker, struct part *part)
 static int run_here(filch_task *task, struct loop *loop, size_t begin, size_t end, void *value)
 {
     struct part part;
-    filch_forker *forker, alone = { .unasked = &alone };
+    filch_forker *forker, alone = { .newest = NULL };
     if (filch_fork_begin(task, &forker)) /* without memory the loop is not split */
         forker = &alone;
     loop->task_stop = filchi_future_stop(task);

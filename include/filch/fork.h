@@ -57,7 +57,7 @@ struct filch_forked {
 struct filch_forker {
     filch_forked *newest; /* its thread: the list of those that no other thread can see */
     char line[64 - sizeof(void *)];
-    filch_forker *unasked; /* the forker itself, or NULL: another thread wants work; anyone, atomic */
+    int hungry; /* 1: another thread wants work; anyone, atomic */
 };
 
 /*
@@ -77,7 +77,7 @@ FILCH_API void filch_fork_join_shown(filch_forked *forked) __attribute__((cold))
 static inline bool filch_fork_wanted(const filch_forker *forker)
 {
     /* relaxed: a hint, which stays until something was forked. */
-    return __builtin_expect(__atomic_load_n(&forker->unasked, __ATOMIC_RELAXED) != forker, 0);
+    return __builtin_expect(__atomic_load_n(&forker->hungry, __ATOMIC_RELAXED), 0);
 }
 
 /*
