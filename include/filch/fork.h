@@ -24,11 +24,11 @@
  *
  * And on top of it loops that are split while somebody is hungry: filch_parallel_for(), filch_parallel_reduce().
  *
- * What is forked is joined by the same function, newest first, on every way out, C++ exceptions included. A child is
- * a part of its task: filch_task_current(), its stop and what it submits are the task's, whichever thread runs it; it
- * may wait, submit and open scopes of its own. Only filch_scope_current() may miss a scope that was opened before the
- * fork. filch_return() and filch_fail() are not for two children at the same time. In a process that fork() made,
- * nothing that was forked before may be joined.
+ * What is forked is joined by the same function, newest first, on every way out. A child is a part of its task:
+ * filch_task_current(), its stop and what it submits are the task's, whichever thread runs it; it may wait, submit and
+ * open scopes of its own. Only filch_scope_current() may miss a scope that was opened before the fork. Undefined: a C++
+ * exception that leaves a forked call or passes a join; filch_return() or filch_fail() in two children at the same
+ * time; a join, in a process that fork() made, of what was forked before.
  *
  * The fields below are for the inline functions. docs/design/fork.md tells how it works.
  */
