@@ -150,7 +150,7 @@ static void print_running(struct text *text, const struct filchi_thread *thread)
         return;
     }
     print(text, ": running ");
-    if (filchi_worker_label(thread, label)) {
+    if (filchi_label_get(&thread->label, label)) {
         print(text, "task ");
         print_quoted(text, label);
     } else {

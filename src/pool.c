@@ -107,6 +107,7 @@ static void free_pool(filch_pool *pool)
     filchi_inject_fini(&pool->inject);
     filchi_capacity_fini(&pool->capacity);
     close_slabs(pool);
+    filchi_forkers_free(&pool->forkers);
     filchi_resize_free(pool);
     pthread_mutex_destroy(&pool->making);
     filchi_origin_unref(pool->origin);
@@ -223,7 +224,7 @@ static filch_error *name_stragglers(filch_pool *pool)
     pthread_mutex_lock(&pool->handoff.lock);
     for (const struct filchi_thread *thread = pool->handoff.all; thread; thread = thread->next_thread) {
         char label[FILCHI_LABEL_WORDS * 8];
-        if (thread->ended || !filchi_worker_label(thread, label))
+        if (thread->ended || !filchi_label_get(&thread->label, label))
             continue;
         if (shown == NAMES_SHOWN) {
             snprintf(names + length, sizeof names - length, ", ...");

@@ -165,12 +165,12 @@ filch_future *filchi_worker_take_sub_task(struct filchi_thread *thread)
     return found ? found : steal(thread, true);
 }
 
-/* Own queues are empty: looks at everybody's, for a bounded time. */
+/* Own queues are empty: looks at everybody's, for a bounded time. NULL too with a forked call in `stolen`. */
 static filch_future *search(struct filchi_thread *thread)
 {
     filch_pool *pool = thread->pool;
     filch_future *found = steal(thread, false);
-    if (found)
+    if (found || filchi_forker_steal(thread))
         return found;
     if (!thread->searching)
         thread->searching = filchi_idle_begin_search(&pool->idle, filchi_pool_workers(pool));
@@ -183,7 +183,7 @@ static filch_future *search(struct filchi_thread *thread)
         if (filchi_handoff_must_yield(pool))
             return NULL;
         found = filchi_worker_take_others(thread);
-    } while (!found && filchi_os_now() < end);
+    } while (!found && !filchi_forker_steal(thread) && filchi_os_now() < end);
     return found;
 }
 
@@ -217,9 +217,12 @@ static filch_future *find_work(struct filchi_thread *thread)
             filchi_worker_tell_group(thread);
             found = search(thread);
         }
-        if (found) {
+        if (found || thread->stolen) {
             filchi_handoff_found(thread);
-            return found;
+            if (found)
+                return found;
+            filchi_forker_run_stolen(thread);
+            continue;
         }
         reclaim(thread);
         thread->stopping = false; /* what comes next is of another kind, for all we know */
@@ -231,40 +234,6 @@ static filch_future *find_work(struct filchi_thread *thread)
 }
 
 /* ---- Running it ---- */
-
-static void set_label(struct filchi_thread *thread, const char *name)
-{
-    struct filchi_label *label = &thread->label;
-    uint64_t text[FILCHI_LABEL_WORDS] = { 0 };
-    if (name)
-        memcpy(text, name, strnlen(name, sizeof text - 1));
-    /* A sequence lock. relaxed: the own counter. */
-    uint32_t version = atomic_load_explicit(&label->version, memory_order_relaxed);
-    atomic_store_explicit(&label->version, version + 1,
-                          memory_order_relaxed); /* relaxed: ordered by the stores below. */
-    for (int i = 0; i < FILCHI_LABEL_WORDS; i++)
-        /* release T1: pairs with acquire T1 in filchi_worker_label(): new text is seen with an odd or newer
-         * version. */
-        atomic_store_explicit(&label->text[i], text[i], memory_order_release);
-    /* release T2: pairs with acquire T2 in filchi_worker_label(): the new version is seen with all of its text. */
-    atomic_store_explicit(&label->version, version + 2, memory_order_release);
-}
-
-bool filchi_worker_label(const struct filchi_thread *thread, char *buffer)
-{
-    const struct filchi_label *label = &thread->label;
-    uint64_t text[FILCHI_LABEL_WORDS];
-    uint32_t version;
-    do {
-        version =
-            atomic_load_explicit(&label->version, memory_order_acquire); /* acquire T2: pairs with set_label(). */
-        for (int i = 0; i < FILCHI_LABEL_WORDS; i++)
-            text[i] = atomic_load_explicit(&label->text[i], memory_order_acquire); /* acquire T1: the same. */
-        /* relaxed: ordered after the texts by T1. */
-    } while (version % 2 || version != atomic_load_explicit(&label->version, memory_order_relaxed));
-    memcpy(buffer, text, sizeof text);
-    return buffer[0] != '\0';
-}
 
 /* The function to call, which is not the future's own to keep if it may be called again. */
 static filch_fn *begin(const struct filchi_thread *thread, filch_future *future)
@@ -285,26 +254,57 @@ static void count_frames(struct filchi_thread *thread, int change)
     atomic_store_explicit(&thread->depth, depth + (unsigned)change, memory_order_relaxed);
 }
 
-static void execute(struct filchi_thread *thread, filch_future *future)
+/* What is to be shown of the task; NULL: nothing. */
+static const char *name_of(const filch_future *future)
 {
-    struct filchi_frame frame = { .task = future, .below = thread->frame };
-    const char *name = filchi_future_cold(future) ? filch_future_name(future) : NULL;
-    filch_fn *fn = begin(thread, future);
-    thread->frame = &frame;
+    const struct filchi_cold *cold = filchi_future_cold(future);
+    return cold ? cold->name : NULL;
+}
+
+static void enter_frame(struct filchi_thread *thread, struct filchi_frame *frame)
+{
+    const char *name = name_of(frame->task);
+    if (thread->forker)
+        filchi_forker_enter(thread, frame);
+    thread->frame = frame;
     count_frames(thread, 1);
     if (name)
-        set_label(thread, name);
-    int rc = fn(future, future->arg);
+        filchi_label_set(&thread->label, name);
+}
+
+static void leave_frame(struct filchi_thread *thread, struct filchi_frame *frame)
+{
+    const char *name = name_of(frame->task);
     if (!filchi_worker_pool_here(thread->pool))
         filchi_os_thread_exit(); /* the function called fork() and returned in the child: there is nothing here */
     while (thread->regions)      /* it returned inside one */
         filchi_handoff_leave_region(filchi_worker_thread());
-    if (frame.scopes)
-        frame.scopes->close(frame.scopes);
-    thread->frame = frame.below;
+    if (frame->scopes)
+        frame->scopes->close(frame->scopes);
+    thread->frame = frame->below;
+    if (thread->forker)
+        filchi_forker_leave(thread, frame);
     count_frames(thread, -1);
     if (name)
-        set_label(thread, frame.below ? filch_future_name(frame.below->task) : NULL);
+        filchi_label_set(&thread->label, frame->below ? name_of(frame->below->task) : NULL);
+}
+
+void filchi_worker_run_forked(struct filchi_thread *thread, filch_task *task, filch_forker *forker,
+                              filch_forked *forked)
+{
+    struct filchi_frame frame = { .task = task, .below = thread->frame, .forked = true };
+    enter_frame(thread, &frame);
+    forked->fn(forker, forked);
+    leave_frame(thread, &frame);
+}
+
+static void execute(struct filchi_thread *thread, filch_future *future)
+{
+    struct filchi_frame frame = { .task = future, .below = thread->frame };
+    filch_fn *fn = begin(thread, future);
+    enter_frame(thread, &frame);
+    int rc = fn(future, future->arg);
+    leave_frame(thread, &frame);
     if (!rc || !filchi_later_again(thread->pool, future, rc))
         filchi_future_complete(future, rc);
 }
@@ -406,6 +406,7 @@ void filchi_worker_run_as_guest(filch_pool *pool, filch_future *future)
     filchi_thread_here = &guest;
     deal_with(&guest, future, true);
     filchi_worker_tell_group(&guest);
+    filchi_forker_free(guest.forker);
     filchi_thread_here = here;
     filchi_worker_count_reaped(pool);
     filchi_worker_check_drained(pool);

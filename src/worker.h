@@ -60,6 +60,9 @@ filch_future *filchi_worker_take_others(struct filchi_thread *thread);
 filch_future *filchi_worker_take_sub_task(struct filchi_thread *thread);
 /* T's own: deals with a queue entry. The worker after it may be another one than before. */
 void filchi_worker_run_entry(struct filchi_thread *thread, filch_future *future, bool outside);
+/* T's own: a forked call of the task, which runs elsewhere. */
+void filchi_worker_run_forked(struct filchi_thread *thread, filch_task *task, filch_forker *forker,
+                              filch_forked *forked);
 /* T's own, as the first thing, with an entry that it deals with otherwise. */
 void filchi_worker_give_up_place(struct filchi_thread *thread, const filch_future *future);
 
@@ -89,8 +92,5 @@ bool filchi_worker_check_drained(filch_pool *pool);
 void filchi_worker_reap(filch_pool *pool);
 /* Queue entries that were accepted and not dealt with. */
 uint64_t filchi_worker_unfinished(filch_pool *pool);
-/* Copies the label of another thread; false if it has none. The buffer holds at least FILCHI_LABEL_WORDS * 8
- * bytes. */
-bool filchi_worker_label(const struct filchi_thread *thread, char *buffer);
 
 #endif

@@ -198,7 +198,7 @@ typedef struct filch_pool_stats {
     unsigned idle;           /* workers that no thread holds now */
     uint64_t submitted;      /* tasks accepted; each attempt after the first counts as one */
     uint64_t finished;       /* of those, how many were dealt with: run, or ended without */
-    uint64_t stolen;         /* tasks taken from another worker */
+    uint64_t stolen;         /* tasks and forked calls taken from another worker */
     uint64_t ran_in_place;   /* tasks run on the stack of a task that awaited them */
     uint64_t handoffs;       /* times a waiting task gave its worker away */
     uint64_t parks;          /* times a thread went to sleep for want of work */
