@@ -14,14 +14,19 @@ final class Main extends RecursiveTask<Long> {
         this.size = size;
     }
 
-    private static boolean safe(byte[] columns, int rows) {
-        for (int high = 0; high < rows; high++)
-            for (int low = high + 1; low < rows; low++) {
-                int apart = columns[low] - columns[high];
-                if (apart == 0 || apart == low - high || apart == high - low)
-                    return false;
-            }
+    private boolean allows(int column) {
+        for (int above = 0; above < row; above++) {
+            int apart = column - columns[above];
+            if (apart == 0 || apart == row - above || apart == above - row)
+                return false;
+        }
         return true;
+    }
+
+    private Main with(int column) {
+        byte[] next = columns.clone();
+        next[row] = (byte) column;
+        return new Main(next, row + 1, size);
     }
 
     @Override
@@ -30,12 +35,9 @@ final class Main extends RecursiveTask<Long> {
             return 1L;
         var next = new Main[size];
         int count = 0;
-        byte[] board = columns.clone();
-        for (byte column = 0; column < size; column++) {
-            board[row] = column;
-            if (safe(board, row + 1))
-                next[count++] = new Main(board.clone(), row + 1, size);
-        }
+        for (int column = 0; column < size; column++)
+            if (allows(column))
+                next[count++] = with(column);
         if (count == 0)
             return 0L;
         for (int i = 0; i < count - 1; i++)

@@ -9,28 +9,25 @@ const rows = 16
 
 type board [rows]int8
 
-func (b *board) safe(rows int) bool {
-	for high := 0; high < rows; high++ {
-		for low := high + 1; low < rows; low++ {
-			apart := int(b[low]) - int(b[high])
-			if apart == 0 || apart == low-high || apart == high-low {
-				return false
-			}
+func (b *board) allows(row, column int) bool {
+	for above := 0; above < row; above++ {
+		apart := column - int(b[above])
+		if apart == 0 || apart == row-above || apart == above-row {
+			return false
 		}
 	}
 	return true
 }
 
-func (b *board) next(row, size int, next *[rows]board) int {
-	safe := 0
+func (b *board) next(row, size int, next *[rows]board) (count int) {
 	for column := 0; column < size; column++ {
-		next[safe] = *b
-		next[safe][row] = int8(column)
-		if next[safe].safe(row + 1) {
-			safe++
+		if b.allows(row, column) {
+			next[count] = *b
+			next[count][row] = int8(column)
+			count++
 		}
 	}
-	return safe
+	return
 }
 
 func solutions(b *board, row, size int) int64 {

@@ -9,21 +9,19 @@ const ROWS: usize = 16;
 
 type Board = [i8; ROWS];
 
-fn safe(placed: &[i8]) -> bool {
-    placed.iter().enumerate().all(|(high, &a)| {
-        placed[high + 1..].iter().zip(1..).all(|(&b, rows)| {
-            let apart = i32::from(b) - i32::from(a);
-            apart != 0 && apart != rows && apart != -rows
-        })
+fn allows(above: &[i8], column: i32) -> bool {
+    above.iter().rev().zip(1..).all(|(&other, rows)| {
+        let apart = column - i32::from(other);
+        apart != 0 && apart != rows && apart != -rows
     })
 }
 
 fn next(board: &Board, row: usize, size: usize, next: &mut [Board; ROWS]) -> usize {
     let mut count = 0;
     for column in 0..size {
-        next[count] = *board;
-        next[count][row] = column as i8;
-        if safe(&next[count][..=row]) {
+        if allows(&board[..row], column as i32) {
+            next[count] = *board;
+            next[count][row] = column as i8;
             count += 1;
         }
     }
