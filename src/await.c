@@ -65,6 +65,8 @@ void filchi_await_begin(struct filchi_await *await, struct filchi_parker *parker
     if (thread && thread->regions && is_past(deadline))
         thread = NULL; /* a poll does not wait for a worker */
     *await = (struct filchi_await) { .thread = thread, .parker = parker, .deadline = deadline };
+    if (thread && !is_past(deadline))
+        filchi_forker_show_all(thread);
     atomic_init(&await->stop_left, 0);
     if (thread)
         await->news = filchi_handoff_news(thread->pool);
@@ -80,6 +82,9 @@ void filchi_await_begin(struct filchi_await *await, struct filchi_parker *parker
 void filchi_await_begin_sleep(struct filchi_await *await, struct filchi_parker *parker, int64_t deadline)
 {
     *await = (struct filchi_await) { .parker = parker, .deadline = deadline, .spun = true };
+    struct filchi_thread *thread = filchi_worker_host(filchi_worker_thread());
+    if (thread)
+        filchi_forker_show_all(thread);
     atomic_init(&await->stop_left, 0);
     heed_stop(await);
 }
@@ -90,6 +95,11 @@ static bool has_stack(const struct filchi_thread *thread, bool last_resort)
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
     size_t reserve = last_resort ? thread->stack_reserve / 2 : thread->stack_reserve;
     return here > thread->stack_low && here - thread->stack_low > reserve;
+}
+
+bool filchi_await_has_stack(const struct filchi_thread *thread)
+{
+    return has_stack(thread, false);
 }
 
 /* Whether no other thread is to be had for what this one awaits. */
@@ -188,7 +198,7 @@ static int give_way(struct filchi_await *await, uint32_t seen, bool stalled)
     thread->news = await->news;
     thread->awaited = await->awaited;
     thread->awaited.timed = await->deadline != FILCHI_NEVER;
-    int rc = filchi_handoff_block(thread, await->parker, seen, stalled, stalled && !await->poked);
+    int rc = filchi_handoff_block(thread, await->parker, seen, stalled, (stalled || await->helps) && !await->poked);
     if (!rc) {
         await->blocked = true;
         thread->awaits++;

@@ -33,6 +33,7 @@ struct filchi_await {
     bool armed;    /* stop_waiter is registered with stop */
     bool blocked;  /* the thread gave its worker away */
     bool poked;    /* given a worker to run what has not started, and has not yet */
+    bool helps;    /* set after the beginning: given a worker, it could do something for what it awaits */
     bool later;    /* what is awaited may become due, now or again */
     uint32_t news; /* filchi_handoff_news() before the last looks */
     bool spun;
@@ -62,6 +63,9 @@ enum filchi_await_run filchi_await_run_member(struct filchi_await *await, const 
 int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled);
 /* Takes a worker again. Returns how many signals to the parker are on this frame's account. */
 uint32_t filchi_await_end(struct filchi_await *await);
+
+/* T's own: whether running something deeper in the stack is fine. */
+bool filchi_await_has_stack(const struct filchi_thread *thread);
 
 /* A waiter that signals the filchi_parker that owns it. */
 void filchi_await_signal(struct filchi_waiter *waiter);

@@ -78,7 +78,7 @@ static bool tasks_can_finish(struct look *look, const struct filchi_thread *thre
 {
     bool can = true;
     for (const struct filchi_frame *frame = thread->frame; frame; frame = frame->below)
-        if (filchi_future_is_of(frame->task, group))
+        if (!frame->forked && filchi_future_is_of(frame->task, group))
             can &= can_finish(look, frame->task);
     return can;
 }
@@ -98,7 +98,7 @@ static bool any_task_can_finish(struct look *look, const struct filchi_thread *t
                                 const struct filchi_group *group, size_t *n)
 {
     for (const struct filchi_frame *frame = thread->frame; frame; frame = frame->below) {
-        if (!filchi_future_is_of(frame->task, group))
+        if (frame->forked || !filchi_future_is_of(frame->task, group)) /* a task is counted where it began */
             continue;
         if (can_finish(look, frame->task))
             return true;

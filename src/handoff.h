@@ -93,7 +93,7 @@ static inline bool filchi_handoff_must_yield(const filch_pool *pool)
     return atomic_load_explicit(&pool->handoff.wanted, memory_order_relaxed) != 0;
 }
 
-/* Whether any queue has an entry. A moment's answer; after a store-load fence it sees what was published
+/* Whether any queue has an entry, or a forked call is shown. A moment's answer; after a store-load fence it sees what was published
  * before. */
 static inline bool filchi_handoff_any_work(filch_pool *pool)
 {
@@ -105,7 +105,7 @@ static inline bool filchi_handoff_any_work(filch_pool *pool)
         if (!filchi_deque_empty(&worker->deque) || !filchi_batch_empty(&worker->batch))
             return true;
     }
-    return false;
+    return filchi_forkers_any(&pool->forkers);
 }
 
 #endif

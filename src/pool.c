@@ -107,6 +107,7 @@ static void free_pool(filch_pool *pool)
     filchi_inject_fini(&pool->inject);
     filchi_capacity_fini(&pool->capacity);
     close_slabs(pool);
+    filchi_forkers_free(&pool->forkers);
     filchi_resize_free(pool);
     pthread_mutex_destroy(&pool->making);
     filchi_origin_unref(pool->origin);

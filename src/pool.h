@@ -4,6 +4,7 @@
 #define FILCHI_POOL_H
 
 #include "capacity.h"
+#include "forker.h"
 #include "idle.h"
 #include "origin.h"
 #include "threads.h"
@@ -88,6 +89,7 @@ struct filch_pool {
     struct filchi_handoff handoff;
     struct filchi_capacity capacity;
     struct filchi_readers thieves; /* the workers' */
+    struct filchi_forkers forkers; /* the threads' */
     /* Thieves without a worker: while there are any no array is freed. Under the lock. */
     unsigned outside_thieves;
     _Atomic uint64_t reaped;      /* queue entries that no worker dealt with */

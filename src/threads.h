@@ -7,11 +7,16 @@
 #include "parker.h"
 #include "slot.h"
 
+#include <filch/fork.h>
+
 /* A task on a thread's stack. */
 struct filchi_frame {
     filch_future *task;
     struct filchi_frame *below;
     struct filchi_group *scopes; /* own: the innermost that the task has open */
+    bool forked;                 /* a call that was stolen from the task, which runs elsewhere */
+    filch_forked *hidden;        /* own: what the task below has in its list, for want of memory to show it */
+    size_t shown;                /* own: what those below have shown and not joined */
 };
 
 /* The name of the task a thread runs, readable by others at any time (a sequence lock). */
@@ -50,18 +55,21 @@ struct filchi_thread {
     bool searching;               /* own, or the giver: counted in the idle word */
     bool outside;                 /* own: the task found last came from outside */
     struct filchi_group
-        *stopped_group;          /* own: it has stopped tasks of this group and not told it so far; or NULL */
-    size_t n_stopped;            /* own: how many of them */
-    bool stopping;               /* own: the last task was stopped before it ran, which takes no time */
-    bool due;                    /* own: it had waited for its time, and holds no place */
-    unsigned regions;            /* own: blocking regions it is in; the worker is given away meanwhile */
-    uint64_t awaits;             /* own: waits so far, to tell leaves from mains */
-    uintptr_t stack_low;         /* own: 0 if unknown, then nothing runs in place */
-    size_t stack_reserve;        /* own: what must be left below a task that is run in place, bytes */
-    struct filchi_label label;   /* own writes, all read */
-    _Atomic unsigned depth;      /* tasks on its stack; the same */
-    _Atomic long id;             /* the system's number of it; the same */
-    struct filchi_parker parker; /* signalled when a worker was given or the pool ends */
+        *stopped_group;           /* own: it has stopped tasks of this group and not told it so far; or NULL */
+    size_t n_stopped;             /* own: how many of them */
+    bool stopping;                /* own: the last task was stopped before it ran, which takes no time */
+    bool due;                     /* own: it had waited for its time, and holds no place */
+    struct filchi_forker *forker; /* own: what it forks with, if it ever did; kept for the next of this memory */
+    struct filchi_forker *victim; /* own: of whom it stole a forked call last; the same */
+    filch_forked *stolen;         /* own: such a call that it has found instead of a task */
+    unsigned regions;             /* own: blocking regions it is in; the worker is given away meanwhile */
+    uint64_t awaits;              /* own: waits so far, to tell leaves from mains */
+    uintptr_t stack_low;          /* own: 0 if unknown, then nothing runs in place */
+    size_t stack_reserve;         /* own: what must be left below a task that is run in place, bytes */
+    struct filchi_label label;    /* own writes, all read */
+    _Atomic unsigned depth;       /* tasks on its stack; the same */
+    _Atomic long id;              /* the system's number of it; the same */
+    struct filchi_parker parker;  /* signalled when a worker was given or the pool ends */
     /* All under handoff's lock. */
     enum filchi_place place;
     struct filchi_thread *next, *previous; /* in the list of that place */

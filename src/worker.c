@@ -166,12 +166,12 @@ filch_future *filchi_worker_take_sub_task(struct filchi_thread *thread)
     return found ? found : steal(thread, true);
 }
 
-/* Own queues are empty: looks at everybody's, for a bounded time. */
+/* Own queues are empty: looks at everybody's, for a bounded time. NULL too with a forked call in `stolen`. */
 static filch_future *search(struct filchi_thread *thread)
 {
     filch_pool *pool = thread->pool;
     filch_future *found = steal(thread, false);
-    if (found)
+    if (found || filchi_forker_steal(thread))
         return found;
     if (!thread->searching)
         thread->searching = filchi_idle_begin_search(&pool->idle, filchi_pool_workers(pool));
@@ -184,7 +184,7 @@ static filch_future *search(struct filchi_thread *thread)
         if (filchi_handoff_must_yield(pool))
             return NULL;
         found = filchi_worker_take_others(thread);
-    } while (!found && filchi_os_now() < end);
+    } while (!found && !filchi_forker_steal(thread) && filchi_os_now() < end);
     return found;
 }
 
@@ -218,9 +218,12 @@ static filch_future *find_work(struct filchi_thread *thread)
             filchi_worker_tell_group(thread);
             found = search(thread);
         }
-        if (found) {
+        if (found || thread->stolen) {
             filchi_handoff_found(thread);
-            return found;
+            if (found)
+                return found;
+            filchi_forker_run_stolen(thread);
+            continue;
         }
         reclaim(thread);
         thread->stopping = false; /* what comes next is of another kind, for all we know */
@@ -286,26 +289,48 @@ static void count_frames(struct filchi_thread *thread, int change)
     atomic_store_explicit(&thread->depth, depth + (unsigned)change, memory_order_relaxed);
 }
 
-static void execute(struct filchi_thread *thread, filch_future *future)
+static void enter_frame(struct filchi_thread *thread, struct filchi_frame *frame)
 {
-    struct filchi_frame frame = { .task = future, .below = thread->frame };
-    const char *name = filch_future_name(future);
-    filch_fn *fn = begin(thread, future);
-    thread->frame = &frame;
+    const char *name = filch_future_name(frame->task);
+    filchi_forker_enter(thread, frame);
+    thread->frame = frame;
     count_frames(thread, 1);
     if (name)
         set_label(thread, name);
-    int rc = fn(future, future->arg);
+}
+
+static void leave_frame(struct filchi_thread *thread, struct filchi_frame *frame)
+{
+    const char *name = filch_future_name(frame->task);
     if (!filchi_worker_pool_here(thread->pool))
         filchi_os_thread_exit(); /* the function called fork() and returned in the child: there is nothing here */
     while (thread->regions)      /* it returned inside one */
         filchi_handoff_leave_region(filchi_worker_thread());
-    if (frame.scopes)
-        frame.scopes->close(frame.scopes);
-    thread->frame = frame.below;
+    if (frame->scopes)
+        frame->scopes->close(frame->scopes);
+    thread->frame = frame->below;
+    filchi_forker_leave(thread, frame);
     count_frames(thread, -1);
     if (name)
-        set_label(thread, frame.below ? filch_future_name(frame.below->task) : NULL);
+        set_label(thread, frame->below ? filch_future_name(frame->below->task) : NULL);
+}
+
+void filchi_worker_run_forked(struct filchi_thread *thread, filch_task *task, filch_forker *forker,
+                              filch_forked *forked)
+{
+    struct filchi_frame frame = { .task = task, .below = thread->frame, .forked = true };
+    enter_frame(thread, &frame);
+    forked->fn(forker, forked);
+    leave_frame(thread, &frame);
+}
+
+static void execute(struct filchi_thread *thread, filch_future *future)
+{
+    struct filchi_frame frame = { .task = future, .below = thread->frame };
+    filch_fn *fn = begin(thread, future);
+    enter_frame(thread, &frame);
+    int rc = fn(future, future->arg);
+    leave_frame(thread, &frame);
     if (!rc || !filchi_later_again(thread->pool, future, rc))
         filchi_future_complete(future, rc);
 }
@@ -409,6 +434,7 @@ void filchi_worker_run_as_guest(filch_pool *pool, filch_future *future)
     filchi_thread_here = &guest;
     deal_with(&guest, future, true);
     filchi_worker_tell_group(&guest);
+    filchi_forker_free(guest.forker);
     filchi_thread_here = here;
     filchi_worker_count_reaped(pool);
     filchi_worker_check_drained(pool);
