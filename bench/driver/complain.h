@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* Errors of the driver, said where they are found. */
+#ifndef COMPLAIN_H
+#define COMPLAIN_H
+
+/* Prints a line on standard error, and gives the code back. */
+int complain(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
