@@ -4,16 +4,16 @@
 
 #include <filch/fork.h>
 
-static long fib(filch_forker *forker, int n);
-FILCH_FORKABLE_1(long, fib, int)
+static int fib(filch_forker *forker, int n);
+FILCH_FORKABLE_1(int, fib, int)
 
-static long fib(filch_forker *forker, int n)
+static int fib(filch_forker *forker, int n)
 {
     if (n < 2)
         return n;
     struct fib_forked left;
     fib_fork(forker, &left, n - 1);
-    long right = fib(forker, n - 2);
+    int right = fib(forker, n - 2);
     return fib_join(forker, &left) + right;
 }
 

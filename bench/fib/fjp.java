@@ -3,7 +3,7 @@ import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.RecursiveTask;
 
 /** fib(size) with RecursiveTask, as its own documentation has it: one call is forked, the other made in place. */
-final class Main extends RecursiveTask<Long> {
+final class Main extends RecursiveTask<Integer> {
     private static final long serialVersionUID = 1;
     private final int n;
 
@@ -12,9 +12,9 @@ final class Main extends RecursiveTask<Long> {
     }
 
     @Override
-    protected Long compute() {
+    protected Integer compute() {
         if (n < 2)
-            return (long) n;
+            return n;
         var left = new Main(n - 1);
         left.fork();
         return new Main(n - 2).compute() + left.join();

@@ -5,11 +5,11 @@ package main
 
 import "sync"
 
-func fib(n int64) int64 {
+func fib(n int32) int32 {
 	if n < 2 {
 		return n
 	}
-	var left int64
+	var left int32
 	var forked sync.WaitGroup
 	forked.Add(1)
 	go func() {
@@ -23,6 +23,6 @@ func fib(n int64) int64 {
 
 func main() {
 	BenchMain(Options{Size: 30}, func(o *Options) (func() int64, func()) {
-		return func() int64 { return fib(o.Size) }, nil
+		return func() int64 { return int64(fib(int32(o.Size))) }, nil
 	})
 }

@@ -2,14 +2,14 @@
 /* fib(size) with OpenMP: one call is a task, the other is made in place, and a taskwait joins them. */
 #include "bench.h"
 
-static long fib(int n)
+static int fib(int n)
 {
     if (n < 2)
         return n;
-    long left;
+    int left;
 #pragma omp task shared(left)
     left = fib(n - 1);
-    long right = fib(n - 2);
+    int right = fib(n - 2);
 #pragma omp taskwait
     return left + right;
 }

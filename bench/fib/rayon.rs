@@ -4,7 +4,7 @@
 #[path = "../harness/bench.rs"]
 mod bench;
 
-fn fib(n: i64) -> i64 {
+fn fib(n: i32) -> i32 {
     if n < 2 {
         return n;
     }
@@ -16,7 +16,7 @@ fn main() {
     let defaults = bench::Options { size: 30, ..Default::default() };
     bench::main(defaults, |options| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(options.workers).build().unwrap();
-        let size = options.size;
-        move || pool.install(|| fib(size))
+        let size = options.size as i32;
+        move || i64::from(pool.install(|| fib(size)))
     });
 }

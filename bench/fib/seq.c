@@ -2,7 +2,7 @@
 /* fib(size) by plain recursion: what the others take beyond this is the price of forks and joins. */
 #include "bench.h"
 
-static long fib(int n)
+static int fib(int n)
 {
     return n < 2 ? n : fib(n - 1) + fib(n - 2);
 }

@@ -6,14 +6,14 @@
 #include <tbb/task_arena.h>
 #include <tbb/task_group.h>
 
-static long fib(int n)
+static int fib(int n)
 {
     if (n < 2)
         return n;
-    long left = 0;
+    int left = 0;
     tbb::task_group forked;
     forked.run([&left, n] { left = fib(n - 1); });
-    long right = fib(n - 2);
+    int right = fib(n - 2);
     forked.wait();
     return left + right;
 }

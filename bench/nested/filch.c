@@ -45,9 +45,8 @@ static int main_task(filch_task *self, void *arg)
     filch_future **subs = malloc((size_t)n * sizeof(filch_future *));
     filch_completed *completed;
     int64_t sum;
-    for (int64_t i = 0; i < n; i++)
-        if (filch_submit(pool, twice, (void *)(intptr_t)(call->index * n + i), &subs[i]) != 0)
-            bench_fail("cannot submit a sub task");
+    if (filch_submit_many(pool, twice, (void *)(intptr_t)(call->index * n), 1, (size_t)n, subs) != 0)
+        bench_fail("cannot submit sub tasks");
     if (filch_completed_begin(&completed, subs, (size_t)n, FILCH_FOREVER) != 0)
         bench_fail("cannot iterate");
     sum = collect(completed);
