@@ -31,6 +31,22 @@ static inline void filchi_fence_store_load(void)
 #endif
 }
 
+/*
+ * Exchanges *word, releasing what was done before, and is a store-load fence. On x86 a locked instruction is one by
+ * itself; to the compiler, and elsewhere, the fence must be said.
+ */
+static inline uint32_t filchi_exchange_fenced(_Atomic uint32_t *word, uint32_t value)
+{
+    /* seq_cst: stands in for the fence on x86; no less than the release that callers name. */
+    uint32_t old = atomic_exchange_explicit(word, value, memory_order_seq_cst);
+#if defined(__x86_64__) && !defined(FILCH_TSAN)
+    atomic_signal_fence(memory_order_seq_cst); /* seq_cst: stands in for the fence to the compiler. */
+#else
+    filchi_fence_store_load();
+#endif
+    return old;
+}
+
 /* A hint that the line will be written soon: fetched early, and not to be shared. */
 static inline void filchi_prefetch_write(const void *line)
 {

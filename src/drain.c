@@ -23,9 +23,9 @@ uint64_t filchi_worker_unfinished(filch_pool *pool)
     for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++)
         submitted += filchi_counter_get(&filchi_pool_worker(pool, i)->submitted);
     for (unsigned i = 0; i < FILCHI_SHARDS; i++) {
-        pthread_mutex_lock(&pool->shards[i].lock);
+        filchi_lock_take(&pool->shards[i].lock);
         submitted += pool->shards[i].submitted;
-        pthread_mutex_unlock(&pool->shards[i].lock);
+        filchi_lock_give(&pool->shards[i].lock);
     }
     return submitted - finished;
 }

@@ -26,6 +26,8 @@ void filchi_handoff_fini(struct filchi_handoff *handoff);
 int filchi_handoff_ensure_thread(filch_pool *pool);
 /* Anyone who has published work: wakes or starts a thread if one is called for. */
 void filchi_handoff_notify(filch_pool *pool);
+/* The same, after a store-load fence. */
+void filchi_handoff_notify_after_fence(filch_pool *pool);
 /* Anyone: the same for a task that became due or came into a scope from outside, which blocked threads may look for
  * once more. */
 void filchi_handoff_notify_due(filch_pool *pool);

@@ -42,12 +42,18 @@ static inline uint64_t filchi_idle_load(const struct filchi_idle *idle)
     return atomic_load_explicit(&idle->word, memory_order_relaxed);
 }
 
-/* P2 and P3. Anyone who has just published work: true if somebody must be woken. */
+/* P3. Anyone who has just published work, after a store-load fence (P2): true if somebody must be woken. */
+static inline bool filchi_idle_must_wake_after(const struct filchi_idle *idle)
+{
+    uint64_t word = filchi_idle_load(idle);
+    return filchi_idle_searching(word) == 0 && filchi_idle_workers(word) > 0;
+}
+
+/* P2 and P3. */
 static inline bool filchi_idle_must_wake(const struct filchi_idle *idle)
 {
     filchi_fence_store_load(); /* P2 vs S2 in filchi_idle_look_again() */
-    uint64_t word = filchi_idle_load(idle);
-    return filchi_idle_searching(word) == 0 && filchi_idle_workers(word) > 0;
+    return filchi_idle_must_wake_after(idle);
 }
 
 /* A thread that holds a worker and wants work. At most half the workers search; false: go on without spinning. */

@@ -39,32 +39,31 @@ static int submit_inside(struct filchi_thread *thread, filch_fn *fn, void *arg, 
     return 0;
 }
 
-/* Up to n new tasks, accepted and counted; none if the pool is closed or there is no memory. */
-static size_t accept(filch_pool *pool, filch_future **out, size_t n, int *rc)
+/* relaxed: the shard's lock decides, which filch_pool_shutdown() takes after it has closed the pool. */
+static bool is_closed(const filch_pool *pool)
 {
-    struct filchi_shard *shard = filchi_submit_shard(pool);
-    size_t got = 0;
-    *rc = -ESHUTDOWN;
-    pthread_mutex_lock(&shard->lock);
-    /* relaxed: the lock decides, which filch_pool_shutdown() takes after it has closed the pool. */
-    if (!(atomic_load_explicit(&pool->closing, memory_order_relaxed) & FILCHI_CLOSED)) {
-        *rc = 0;
-        while (got < n && (out[got] = filchi_slab_alloc(&shard->slab)))
-            got++;
-        shard->submitted += got;
-    }
-    pthread_mutex_unlock(&shard->lock);
-    return got;
+    return atomic_load_explicit(&pool->closing, memory_order_relaxed) & FILCHI_CLOSED;
 }
 
-/* Accepted and counted, but not published: dealt with. */
-static void give_up(filch_pool *pool, filch_future *const *futures, size_t n)
+/* Under the shard's lock: makes and publishes it. */
+static int publish(filch_pool *pool, struct filchi_shard *shard, filch_fn *fn, void *arg, filch_future **out)
 {
-    for (size_t i = 0; i < n; i++) {
-        filchi_future_abandon(futures[i]);
-        filchi_worker_count_reaped(pool);
+    if (is_closed(pool))
+        return -ESHUTDOWN;
+    filch_future *future = filchi_slab_alloc(&shard->slab);
+    if (!future)
+        return -ENOMEM;
+    filchi_future_init(future, fn, arg, out != NULL);
+    future->stop = (uintptr_t)pool->stop;
+    shard->submitted++;
+    int rc = filchi_inject_push(&pool->inject, future);
+    if (rc) {
+        shard->submitted--; /* nobody has seen it counted */
+        filchi_future_abandon(future);
+    } else if (out) {
+        *out = future;
     }
-    filchi_worker_check_drained(pool);
+    return rc;
 }
 
 static int submit_outside(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out)
@@ -72,20 +71,13 @@ static int submit_outside(filch_pool *pool, filch_fn *fn, void *arg, filch_futur
     int rc = filchi_handoff_ensure_thread(pool);
     if (rc)
         return rc;
-    filch_future *future;
-    if (!accept(pool, &future, 1, &rc))
-        return rc ? rc : -ENOMEM;
-    filchi_future_init(future, fn, arg, out != NULL);
-    future->stop = (uintptr_t)pool->stop;
-    rc = filchi_inject_push(&pool->inject, future);
-    if (rc) {
-        give_up(pool, &future, 1);
-        return rc;
-    }
-    filchi_handoff_notify(pool);
-    if (out)
-        *out = future;
-    return 0;
+    struct filchi_shard *shard = filchi_submit_shard(pool);
+    filchi_lock_take(&shard->lock);
+    rc = publish(pool, shard, fn, arg, out);
+    filchi_lock_give(&shard->lock); /* P2 */
+    if (!rc)
+        filchi_handoff_notify_after_fence(pool);
+    return rc;
 }
 
 /* The thread, if it holds a worker of the pool. */
@@ -162,6 +154,33 @@ static int submit_many_inside(struct filchi_thread *thread, const struct order *
             filchi_future_abandon(futures[i]);
     }
     return rc;
+}
+
+/* Up to n new tasks, accepted and counted; none if the pool is closed or there is no memory. */
+static size_t accept(filch_pool *pool, filch_future **out, size_t n, int *rc)
+{
+    struct filchi_shard *shard = filchi_submit_shard(pool);
+    size_t got = 0;
+    *rc = -ESHUTDOWN;
+    filchi_lock_take(&shard->lock);
+    if (!is_closed(pool)) {
+        *rc = 0;
+        while (got < n && (out[got] = filchi_slab_alloc(&shard->slab)))
+            got++;
+        shard->submitted += got;
+    }
+    filchi_lock_give(&shard->lock);
+    return got;
+}
+
+/* Accepted and counted, but not published: dealt with. */
+static void give_up(filch_pool *pool, filch_future *const *futures, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        filchi_future_abandon(futures[i]);
+        filchi_worker_count_reaped(pool);
+    }
+    filchi_worker_check_drained(pool);
 }
 
 static int submit_many_outside(filch_pool *pool, const struct order *order, filch_future **futures)

@@ -60,7 +60,7 @@ static void init_handoff(filch_pool *pool, const filch_pool_options *chosen)
 static void init_shards(filch_pool *pool)
 {
     for (unsigned i = 0; i < FILCHI_SHARDS; i++) {
-        pthread_mutex_init(&pool->shards[i].lock, NULL);
+        filchi_lock_init(&pool->shards[i].lock);
         filchi_slab_init(&pool->shards[i].slab, pool->home, i);
     }
 }
@@ -102,8 +102,6 @@ static void close_slabs(filch_pool *pool)
 static void free_pool(filch_pool *pool)
 {
     filchi_handoff_fini(&pool->handoff);
-    for (unsigned i = 0; i < FILCHI_SHARDS; i++)
-        pthread_mutex_destroy(&pool->shards[i].lock);
     filchi_inject_fini(&pool->inject);
     filchi_capacity_fini(&pool->capacity);
     close_slabs(pool);
@@ -253,8 +251,8 @@ static void close_pool(filch_pool *pool, uint32_t how)
      * counters. */
     atomic_fetch_or_explicit(&pool->closing, how, memory_order_relaxed);
     for (unsigned i = 0; i < FILCHI_SHARDS; i++) {
-        pthread_mutex_lock(&pool->shards[i].lock);
-        pthread_mutex_unlock(&pool->shards[i].lock);
+        filchi_lock_take(&pool->shards[i].lock);
+        filchi_lock_give(&pool->shards[i].lock);
     }
     filchi_capacity_close(pool);
     filchi_fence_store_load(); /* vs the fence in filchi_worker_check_drained() */

@@ -6,6 +6,7 @@
 #include "capacity.h"
 #include "forker.h"
 #include "idle.h"
+#include "lock.h"
 #include "origin.h"
 #include "threads.h"
 #include "timers.h"
@@ -66,7 +67,7 @@ struct filchi_handoff {
 
 /* Where outside threads allocate; one lock each. */
 struct filchi_shard {
-    _Alignas(FILCHI_LINE) pthread_mutex_t lock;
+    _Alignas(FILCHI_LINE) struct filchi_lock lock;
     struct filchi_slab slab; /* under lock */
     uint64_t submitted;      /* under lock */
 };

@@ -154,6 +154,12 @@ void filchi_handoff_notify(filch_pool *pool)
         filchi_starting_wake(pool);
 }
 
+void filchi_handoff_notify_after_fence(filch_pool *pool)
+{
+    if (filchi_idle_must_wake_after(&pool->idle))
+        filchi_starting_wake(pool);
+}
+
 void filchi_handoff_notify_due(filch_pool *pool)
 {
     /* release J1: pairs with acquire J1 in filchi_handoff_news(); who has heard of the task finds it. The fence

@@ -99,13 +99,13 @@ static filch_future *accept_outside(filch_pool *pool, bool cold, int *rc)
     struct filchi_shard *shard = filchi_submit_shard(pool);
     filch_future *future = NULL;
     *rc = -ESHUTDOWN;
-    pthread_mutex_lock(&shard->lock);
+    filchi_lock_take(&shard->lock);
     if (!is_closed(pool)) {
         future = filchi_future_alloc(&shard->slab, cold);
         *rc = future ? 0 : -ENOMEM;
         shard->submitted += future != NULL;
     }
-    pthread_mutex_unlock(&shard->lock);
+    filchi_lock_give(&shard->lock);
     return future;
 }
 

@@ -149,7 +149,7 @@ static inline void find_everything_locked(struct family *family)
     pthread_mutex_trylock(&pool->handoff.lock);
     pthread_mutex_trylock(&pool->timers->lock);
     for (int i = 0; i < FILCHI_SHARDS; i++)
-        pthread_mutex_trylock(&pool->shards[i].lock);
+        atomic_store(&pool->shards[i].lock.word, FILCHI_LOCK_HELD);
     for (int i = 0; i < 3; i++)
         atomic_fetch_or(&not_final[i]->waiters.word, FILCHI_WORD_LOCKED);
     atomic_fetch_or(&pool->stop->waiters.word, FILCHI_WORD_LOCKED);
