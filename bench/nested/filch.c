@@ -64,9 +64,11 @@ static int64_t run(void *arg, const struct bench_options *o)
         if (filch_submit(state->pool, main_task, &calls[i], &state->mains[i]) != 0)
             bench_fail("cannot submit a main");
     }
+    if (filch_wait(state->mains, (size_t)o->size, FILCH_ALL, FILCH_FOREVER, NULL) != 0)
+        bench_fail("cannot wait");
     for (int64_t i = 0; i < o->size; i++) {
         void *result;
-        if (filch_future_result(state->mains[i], FILCH_FOREVER, &result) != 0)
+        if (filch_future_result(state->mains[i], 0, &result) != 0)
             bench_fail("a main without a result");
         sum += (intptr_t)result;
         filch_future_unref(state->mains[i]);
