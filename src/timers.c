@@ -201,6 +201,7 @@ struct filchi_timers *filchi_timers_create(filch_pool *pool, struct filchi_origi
         return NULL;
     }
     filchi_mpsc_init(&timers->messages);
+    filchi_blocks_init(&timers->plans, FILCHI_TIMERS_PLAN);
     filchi_parker_init(&timers->parker);
     atomic_init(&timers->sleeps_until, FILCHI_TIMERS_AWAKE);
     atomic_init(&timers->n, 0);
@@ -225,6 +226,7 @@ void filchi_timers_unref(struct filchi_timers *timers)
     if (atomic_fetch_sub_explicit(&timers->refs, 1, memory_order_acq_rel) != 1)
         return;
     filchi_deque_fini(&timers->due);
+    filchi_blocks_fini(&timers->plans);
     filchi_origin_unref(timers->origin);
     pthread_mutex_destroy(&timers->lock);
     filchi_os_free(timers);

@@ -18,6 +18,7 @@
 #ifndef FILCHI_TIMERS_H
 #define FILCHI_TIMERS_H
 
+#include "blocks.h"
 #include "deque.h"
 #include "mpsc.h"
 #include "origin.h"
@@ -27,6 +28,9 @@
 #include <filch/filch.h>
 
 struct filchi_timers;
+
+/* What a task that starts later takes besides, bytes: see plan.h. */
+#define FILCHI_TIMERS_PLAN ((size_t)3 * FILCHI_LINE)
 
 /* What the timer thread calls once, when it has come; it touches the node no more. */
 struct filchi_message {
@@ -60,6 +64,7 @@ struct filchi_timers {
     _Atomic uint32_t refs;                        /* the pool, and who may send a message after it is gone */
     _Alignas(FILCHI_LINE) filch_pool *pool;       /* constant; valid for the timer thread */
     struct filchi_origin *origin;                 /* constant; a reference */
+    struct filchi_blocks plans;                   /* anyone: memory for the tasks that wait */
     const struct filchi_readers *thieves;         /* constant; of `due`; valid as `pool` */
     pthread_mutex_t lock;                         /* of the start */
     bool started, ended;                          /* under the lock; ended: the thread handles messages no more */
