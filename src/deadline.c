@@ -20,7 +20,7 @@ struct deadline {
 
 static void fire(struct filchi_timers *timers, struct filchi_timer *timer)
 {
-    (void)timers;
+    filchi_timers_announce(timers); /* what the stop calls may take its time */
     filch_stop_request(filchi_container_of(timer, struct deadline, timer)->stop, -ETIMEDOUT);
 }
 

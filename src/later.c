@@ -19,7 +19,7 @@ static void on_enter(struct filchi_timers *timers, struct filchi_message *messag
 {
     struct filchi_plan *plan = filchi_container_of(message, struct filchi_plan, enter);
     plan->entered = true;
-    settle(timers, plan, false);
+    settle(timers, plan, filchi_timer_is_next(timers, &plan->timer));
 }
 
 static void on_stop(struct filchi_timers *timers, struct filchi_message *message)
@@ -134,6 +134,19 @@ static bool enqueue(struct filchi_timers *timers, filch_future *future)
     return !filchi_deque_push(&timers->due, future);
 }
 
+static void announce(struct filchi_timers *timers)
+{
+    filchi_handoff_notify_due(timers->pool);
+}
+
+/* The first of several is announced at once, the others together: see filchi_timers_announce(). */
+static void count_ready(struct filchi_timers *timers)
+{
+    timers->announce = announce;
+    if (timers->n_ready++ == 0)
+        announce(timers);
+}
+
 static void make_ready(struct filchi_timers *timers, struct filchi_plan *plan)
 {
     filch_future *future = plan->future;
@@ -142,7 +155,7 @@ static void make_ready(struct filchi_timers *timers, struct filchi_plan *plan)
         plan->entered = true;
     } else if (enqueue(timers, future)) {
         count_waiting(timers, (size_t)-1);
-        filchi_handoff_notify_due(timers->pool);
+        count_ready(timers);
     } else if (filchi_future_take_back(future)) {
         plan->entered = true;
         attach(plan, filchi_os_now() + NO_MEMORY_NS);
@@ -153,6 +166,21 @@ static void make_ready(struct filchi_timers *timers, struct filchi_plan *plan)
     }
 }
 
+/* It does not become ready: what a user has left to be called then may take its time. */
+static void end_wait(struct filchi_timers *timers, struct filchi_plan *plan)
+{
+    filchi_timers_announce(timers);
+    if (plan->cancel_said) {
+        filchi_future_let_go(plan->future);
+        count_waiting(timers, (size_t)-1);
+        account(timers->pool);
+    } else if (plan->stop_said) {
+        end(timers, plan, filchi_future_stop_waiting);
+    } else {
+        end(timers, plan, filchi_future_cancel_waiting);
+    }
+}
+
 /* Whatever happened, this decides what comes of it. */
 static void settle(struct filchi_timers *timers, struct filchi_plan *plan, bool due)
 {
@@ -160,21 +188,15 @@ static void settle(struct filchi_timers *timers, struct filchi_plan *plan, bool 
         return;
     filchi_timer_disarm(timers, &plan->timer);
     /* Who closes the pool sends a message after: what enters later sees it closed. */
-    bool cancelling = filchi_pool_is_cancelling(timers->pool);
-    if (!due && !cancelling && !plan->cancel_said && !plan->stop_said)
+    bool to_start = !filchi_pool_is_cancelling(timers->pool) && !plan->cancel_said && !plan->stop_said;
+    if (to_start && !due)
         filchi_timer_arm(timers, &plan->timer);
     else if (!detach(plan))
         return; /* its message settles it */
-    else if (plan->cancel_said) {
-        filchi_future_let_go(plan->future);
-        count_waiting(timers, (size_t)-1);
-        account(timers->pool);
-    } else if (plan->stop_said)
-        end(timers, plan, filchi_future_stop_waiting);
-    else if (cancelling)
-        end(timers, plan, filchi_future_cancel_waiting);
-    else
+    else if (to_start)
         make_ready(timers, plan);
+    else
+        end_wait(timers, plan);
 }
 
 static void fire(struct filchi_timers *timers, struct filchi_timer *timer)

@@ -6,10 +6,12 @@
 
 #include <stddef.h>
 
+_Static_assert(offsetof(struct filchi_plan, last) <= FILCHI_TIMERS_PLAN, "a plan without retries fits a block");
+
 struct filchi_plan *filchi_plan_create(struct filchi_timers *timers, filch_fn *fn, const filch_retry_options *retry)
 {
-    size_t size = retry ? sizeof(struct filchi_plan) : offsetof(struct filchi_plan, last);
-    struct filchi_plan *plan = filchi_os_alloc_aligned(_Alignof(struct filchi_plan), size);
+    struct filchi_plan *plan = retry ? filchi_os_alloc_aligned(_Alignof(struct filchi_plan), sizeof *plan)
+                                     : filchi_blocks_alloc(&timers->plans);
     if (!plan)
         return NULL;
     plan->timers = filchi_timers_ref(timers);
@@ -24,10 +26,14 @@ struct filchi_plan *filchi_plan_create(struct filchi_timers *timers, filch_fn *f
 
 void filchi_plan_free(struct filchi_plan *plan)
 {
-    if (plan->has_retry)
+    struct filchi_timers *timers = plan->timers;
+    if (plan->has_retry) {
         filch_error_unref(plan->last);
-    filchi_timers_unref(plan->timers);
-    filchi_os_free(plan);
+        filchi_os_free(plan);
+    } else {
+        filchi_blocks_free(&timers->plans, plan);
+    }
+    filchi_timers_unref(timers);
 }
 
 const filch_error *filchi_plan_last_error(const struct filchi_plan *plan)

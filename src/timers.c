@@ -7,8 +7,8 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* Messages handled between two looks at the clock. */
-#define MESSAGES 64
+/* Messages handled, and timers fired, in one go. */
+#define BATCH 64
 
 _Thread_local struct filchi_timers *filchi_timers_here;
 
@@ -88,6 +88,11 @@ void filchi_timer_disarm(struct filchi_timers *timers, struct filchi_timer *time
     timers->heap = meld(timers->heap, children);
 }
 
+bool filchi_timer_is_next(const struct filchi_timers *timers, const struct filchi_timer *timer)
+{
+    return timer->due <= timers->now && (!timers->heap || timer->due <= timers->heap->due);
+}
+
 struct filchi_timer *filchi_timers_first(const struct filchi_timers *timers)
 {
     return timers->heap;
@@ -100,7 +105,7 @@ struct filchi_timer *filchi_timers_first(const struct filchi_timers *timers)
 static bool handle_messages(struct filchi_timers *timers)
 {
     uint32_t emptied = 0;
-    for (unsigned left = MESSAGES; left > 0; left--) {
+    for (unsigned left = BATCH; left > 0; left--) {
         struct filchi_mpsc_node *node = filchi_mpsc_take(&timers->messages, &emptied);
         if (!node)
             return false;
@@ -110,16 +115,25 @@ static bool handle_messages(struct filchi_timers *timers)
     return true;
 }
 
-static void fire_due(struct filchi_timers *timers)
+/* Whether more are due: not all are fired in one go, as what they make ready is announced after. */
+static bool fire_due(struct filchi_timers *timers)
 {
-    struct filchi_timer *timer = timers->heap;
-    if (!timer)
-        return;
-    int64_t now = filchi_os_now();
-    for (; timer && timer->due <= now; timer = timers->heap) {
+    timers->now = filchi_os_now();
+    for (unsigned left = BATCH; timers->heap && timers->heap->due <= timers->now; left--) {
+        struct filchi_timer *timer = timers->heap;
+        if (left == 0)
+            return true;
         filchi_timer_disarm(timers, timer);
         timer->fire(timers, timer);
     }
+    return false;
+}
+
+void filchi_timers_announce(struct filchi_timers *timers)
+{
+    if (timers->n_ready > 1) /* the first was announced by itself */
+        timers->announce(timers);
+    timers->n_ready = 0;
 }
 
 static void sleep_until_due(struct filchi_timers *timers, uint32_t seen)
@@ -152,9 +166,10 @@ static void *timers_main(void *arg)
         uint32_t seen = filchi_parker_count(&timers->parker);
         bool more = handle_messages(timers);
         if (timers->ending && leave(timers))
-            break;
+            break; /* no task waits any more, so none is ready */
         if (!timers->ending)
-            fire_due(timers);
+            more |= fire_due(timers);
+        filchi_timers_announce(timers);
         if (more || timers->ending)
             continue;
         if (timers->due.retired && filchi_deque_empty(&timers->due) && filchi_readers_none(timers->thieves))
@@ -186,6 +201,7 @@ struct filchi_timers *filchi_timers_create(filch_pool *pool, struct filchi_origi
         return NULL;
     }
     filchi_mpsc_init(&timers->messages);
+    filchi_blocks_init(&timers->plans, FILCHI_TIMERS_PLAN);
     filchi_parker_init(&timers->parker);
     atomic_init(&timers->sleeps_until, FILCHI_TIMERS_AWAKE);
     atomic_init(&timers->n, 0);
@@ -210,6 +226,7 @@ void filchi_timers_unref(struct filchi_timers *timers)
     if (atomic_fetch_sub_explicit(&timers->refs, 1, memory_order_acq_rel) != 1)
         return;
     filchi_deque_fini(&timers->due);
+    filchi_blocks_fini(&timers->plans);
     filchi_origin_unref(timers->origin);
     pthread_mutex_destroy(&timers->lock);
     filchi_os_free(timers);

@@ -18,6 +18,7 @@
 #ifndef FILCHI_TIMERS_H
 #define FILCHI_TIMERS_H
 
+#include "blocks.h"
 #include "deque.h"
 #include "mpsc.h"
 #include "origin.h"
@@ -27,6 +28,9 @@
 #include <filch/filch.h>
 
 struct filchi_timers;
+
+/* What a task that starts later takes besides, bytes: see plan.h. */
+#define FILCHI_TIMERS_PLAN ((size_t)3 * FILCHI_LINE)
 
 /* What the timer thread calls once, when it has come; it touches the node no more. */
 struct filchi_message {
@@ -43,22 +47,28 @@ struct filchi_timer {
 };
 
 struct filchi_timers {
-    struct filchi_mpsc messages;          /* anyone */
-    _Atomic int64_t sleeps_until;         /* timer thread: FILCHI_TIMERS_AWAKE, or when it will look by itself */
-    struct filchi_parker parker;          /* anyone signals */
-    struct filchi_deque due;              /* timer thread pushes, workers steal */
-    int64_t drop_stale_at;                /* timer thread: not before then, should `due` be full */
-    struct filchi_timer *heap;            /* timer thread: the first due is the root */
-    _Atomic size_t n;                     /* timer thread: timers in the heap */
-    _Atomic size_t waiting;               /* tasks that wait for their time; who makes them wait, timer thread */
-    _Atomic uint32_t refs;                /* the pool, and who may send a message after it is gone */
-    filch_pool *pool;                     /* constant; valid for the timer thread */
-    struct filchi_origin *origin;         /* constant; a reference */
-    const struct filchi_readers *thieves; /* constant; of `due`; valid as `pool` */
-    pthread_mutex_t lock;                 /* of the start */
-    bool started, ended;                  /* under the lock; ended: the thread handles messages no more */
-    _Atomic bool ready;                   /* started, for a look without the lock */
-    bool ending;                          /* timer thread */
+    struct filchi_mpsc messages;  /* anyone */
+    _Atomic int64_t sleeps_until; /* timer thread: FILCHI_TIMERS_AWAKE, or when it will look by itself */
+    struct filchi_parker parker;  /* anyone signals */
+    struct filchi_deque due;      /* timer thread pushes, workers steal */
+    /* The timer thread's, for each timer. */
+    _Alignas(FILCHI_LINE) struct filchi_timer *heap; /* the first due is the root */
+    _Atomic size_t n;                                /* timers in the heap; others look at the number */
+    int64_t now;                                     /* the clock, when it last looked */
+    int64_t drop_stale_at;                           /* not before then, should `due` be full */
+    unsigned n_ready;                                /* tasks that became ready in this round of its loop */
+    void (*announce)(struct filchi_timers *timers);  /* those after the first; constant once there are any */
+    bool ending;
+    /* Who makes a task wait, and the timer thread. */
+    _Alignas(FILCHI_LINE) _Atomic size_t waiting; /* tasks that wait for their time */
+    _Atomic uint32_t refs;                        /* the pool, and who may send a message after it is gone */
+    _Alignas(FILCHI_LINE) filch_pool *pool;       /* constant; valid for the timer thread */
+    struct filchi_origin *origin;                 /* constant; a reference */
+    struct filchi_blocks plans;                   /* anyone: memory for the tasks that wait */
+    const struct filchi_readers *thieves;         /* constant; of `due`; valid as `pool` */
+    pthread_mutex_t lock;                         /* of the start */
+    bool started, ended;                          /* under the lock; ended: the thread handles messages no more */
+    _Atomic bool ready;                           /* started, for a look without the lock */
     pthread_t thread;
 };
 
@@ -87,6 +97,10 @@ bool filchi_timers_try_post(struct filchi_timers *timers, struct filchi_message 
 void filchi_timer_arm(struct filchi_timers *timers, struct filchi_timer *timer);
 /* Takes it out, if it is in. */
 void filchi_timer_disarm(struct filchi_timers *timers, struct filchi_timer *timer);
+/* Whether it would be the next to fire, and is due as far as the thread knows: it need not be armed for that. */
+bool filchi_timer_is_next(const struct filchi_timers *timers, const struct filchi_timer *timer);
+/* Before anything that may take its time, as what users call: others hear of the tasks made ready so far. */
+void filchi_timers_announce(struct filchi_timers *timers);
 /* The first due, or NULL. */
 struct filchi_timer *filchi_timers_first(const struct filchi_timers *timers);
 

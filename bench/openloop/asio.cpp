@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks of about 20 us arrive at random, at a share `load` of what the pool can do: how long each waits, from
- * when it was to arrive until it starts.
+ * Tasks of 100 us by the clock arrive at random, at a share `load` of what so many workers could do: how long each
+ * waits, from when it was to arrive until it starts.
  */
 #include "bench.h"
 
@@ -16,18 +16,16 @@
 
 namespace asio = boost::asio;
 
-enum { WORK_STEPS = 12000 };
+enum { SERVICE_NS = 100000 };
 
 struct Call {
     int64_t intended, started;
-    uint64_t noise;
 };
 
 struct State {
     asio::thread_pool pool;
     std::vector<Call> calls;
     std::vector<double> arrivals; // of a process of rate 1
-    double capacity_gap = 0;      // ns between arrivals at capacity
 
     explicit State(const bench_options &o) : pool(o.workers), calls(static_cast<size_t>(o.size))
     {
@@ -41,13 +39,8 @@ struct State {
 static int64_t serve(Call &call, size_t index)
 {
     call.started = bench_now();
-    uint64_t x = index + 1;
-    for (int i = 0; i < WORK_STEPS; i++) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-    }
-    call.noise = x;
+    while (bench_now() - call.started < SERVICE_NS)
+        continue;
     return 2 * static_cast<int64_t>(index);
 }
 
@@ -78,7 +71,7 @@ static int64_t run(void *arg, const bench_options *o)
 {
     State &state = *static_cast<State *>(arg);
     std::vector<int64_t> delays;
-    int64_t sum = serve_all(state, state.capacity_gap / o->load);
+    int64_t sum = serve_all(state, SERVICE_NS / (o->workers * o->load));
     for (const Call &call : state.calls)
         delays.push_back(call.started - call.intended);
     bench_percentiles(delays.data(), delays.size());
@@ -88,11 +81,7 @@ static int64_t run(void *arg, const bench_options *o)
 
 static void *setup(const bench_options *o)
 {
-    State *state = new State(*o);
-    int64_t start = bench_now();
-    serve_all(*state, 0);
-    state->capacity_gap = static_cast<double>(bench_now() - start) / static_cast<double>(o->size);
-    return state;
+    return new State(*o);
 }
 
 static void teardown(void *arg)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks of about 20 us arrive at random, at a share `load` of what the pool can do: how long each waits, from
- * when it was to arrive until it starts.
+ * Tasks of 100 us by the clock arrive at random, at a share `load` of what so many workers could do: how long each
+ * waits, from when it was to arrive until it starts.
  */
 #include "bench.h"
 
@@ -11,32 +11,25 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { WORK_STEPS = 12000 };
+enum { SERVICE_NS = 100000 };
 
 struct call {
     int64_t index, intended, started;
-    uint64_t noise;
 };
 
 struct state {
     filch_pool *pool;
     filch_future **futures;
     struct call *calls;
-    double *arrivals;    /* of a process of rate 1 */
-    double capacity_gap; /* ns between arrivals at capacity */
+    double *arrivals; /* of a process of rate 1 */
 };
 
 static int serve(filch_task *self, void *arg)
 {
     struct call *call = arg;
     call->started = bench_now();
-    uint64_t x = (uint64_t)call->index + 1;
-    for (int i = 0; i < WORK_STEPS; i++) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-    }
-    call->noise = x;
+    while (bench_now() - call->started < SERVICE_NS)
+        continue;
     return filch_return(self, (void *)(intptr_t)(2 * call->index));
 }
 
@@ -72,7 +65,7 @@ static int64_t run(void *arg, const struct bench_options *o)
 {
     struct state *state = arg;
     int64_t *delays = malloc((size_t)o->size * sizeof *delays);
-    int64_t sum = serve_all(state, o->size, state->capacity_gap / o->load);
+    int64_t sum = serve_all(state, o->size, SERVICE_NS / (o->workers * o->load));
     for (int64_t i = 0; i < o->size; i++)
         delays[i] = state->calls[i].started - state->calls[i].intended;
     bench_percentiles(delays, (size_t)o->size);
@@ -95,9 +88,6 @@ static void *setup(const struct bench_options *o)
         state->arrivals[i] = now -= log((double)((bench_random(&seed) >> 11) + 1) * 0x1p-53);
     if (filch_pool_create(&state->pool, &options) != 0)
         bench_fail("no pool");
-    int64_t start = bench_now();
-    serve_all(state, o->size, 0);
-    state->capacity_gap = (double)(bench_now() - start) / (double)o->size;
     return state;
 }
 

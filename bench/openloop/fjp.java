@@ -6,16 +6,16 @@ import java.util.concurrent.Future;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * Tasks of about 20 us arrive at random, at a share `load` of what the pool can do: how long each waits, from
- * when it was to arrive until it starts.
+ * Tasks of 100 us by the clock arrive at random, at a share `load` of what so many workers could do: how long each
+ * waits, from when it was to arrive until it starts.
  */
 final class Main {
-    private static final int WORK_STEPS = 12_000;
+    private static final long SERVICE_NS = 100_000;
 
     private final ExecutorService pool;
     private final Future<Long>[] futures;
     private final double[] arrivals; // of a process of rate 1
-    private final long[] delays, noise;
+    private final long[] delays;
     private final double capacityGap; // ns between arrivals at capacity
 
     @SuppressWarnings({"unchecked", "rawtypes"})
@@ -25,11 +25,8 @@ final class Main {
         futures = new Future[size];
         arrivals = schedule(size);
         delays = new long[size];
-        noise = new long[size];
+        capacityGap = (double) SERVICE_NS / o.workers;
         serveAll(0); // for the compiler
-        long start = System.nanoTime();
-        serveAll(0);
-        capacityGap = (double) (System.nanoTime() - start) / size;
     }
 
     private static long step(long x) {
@@ -51,11 +48,10 @@ final class Main {
     }
 
     private long serve(int index, long intended) {
-        delays[index] = System.nanoTime() - intended;
-        long x = index + 1;
-        for (int i = 0; i < WORK_STEPS; i++)
-            x = step(x);
-        noise[index] = x;
+        long started = System.nanoTime();
+        delays[index] = started - intended;
+        while (System.nanoTime() - started < SERVICE_NS)
+            continue;
         return 2L * index;
     }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks of about 20 us arrive at random, at a share `load` of what the pool can do: how long each waits, from
- * when it was to arrive until it starts.
+ * Tasks of 100 us by the clock arrive at random, at a share `load` of what so many workers could do: how long each
+ * waits, from when it was to arrive until it starts.
  */
 #include "bench.h"
 
@@ -10,32 +10,25 @@
 #include <math.h>
 #include <time.h>
 
-enum { WORK_STEPS = 12000 };
+enum { SERVICE_NS = 100000 };
 
 struct job {
     gint64 index, intended, started, result;
-    guint64 noise;
 };
 
 struct state {
     GThreadPool *pool;
     GAsyncQueue *finished;
     struct job *jobs;
-    gdouble *arrivals;    /* of a process of rate 1 */
-    gdouble capacity_gap; /* ns between arrivals at capacity */
+    gdouble *arrivals; /* of a process of rate 1 */
 };
 
 static void serve(gpointer data, gpointer finished)
 {
     struct job *job = data;
     job->started = bench_now();
-    guint64 x = (guint64)job->index + 1;
-    for (int i = 0; i < WORK_STEPS; i++) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-    }
-    job->noise = x;
+    while (bench_now() - job->started < SERVICE_NS)
+        continue;
     job->result = 2 * job->index;
     g_async_queue_push(finished, job);
 }
@@ -66,7 +59,7 @@ static int64_t run(void *arg, const struct bench_options *o)
 {
     struct state *state = arg;
     int64_t *delays = g_new(int64_t, o->size);
-    gint64 sum = serve_all(state, o->size, state->capacity_gap / o->load);
+    gint64 sum = serve_all(state, o->size, SERVICE_NS / (o->workers * o->load));
     for (gint64 i = 0; i < o->size; i++)
         delays[i] = state->jobs[i].started - state->jobs[i].intended;
     bench_percentiles(delays, (gsize)o->size);
@@ -86,9 +79,6 @@ static void *setup(const struct bench_options *o)
     state->arrivals = g_new0(gdouble, o->size);
     for (gint64 i = 0; i < o->size; i++)
         state->arrivals[i] = now -= log((gdouble)((bench_random(&seed) >> 11) + 1) * 0x1p-53);
-    gint64 start = bench_now();
-    serve_all(state, o->size, 0);
-    state->capacity_gap = (gdouble)(bench_now() - start) / (gdouble)o->size;
     return state;
 }
 

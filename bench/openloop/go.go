@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Goroutines of about 20 us arrive at random, at a share `load` of what their threads can do: how long each
-// waits, from when it was to arrive until it starts.
+// Goroutines of 100 us by the clock arrive at random, at a share `load` of what so many threads could do: how long
+// each waits, from when it was to arrive until it starts.
 package main
 
 import (
@@ -8,13 +8,12 @@ import (
 	"time"
 )
 
-const workSteps = 12000
+const service = 100 * time.Microsecond
 
 type call struct {
 	index    int64
 	intended time.Time
 	started  time.Time
-	noise    uint64
 }
 
 func step(x uint64) uint64 {
@@ -25,11 +24,8 @@ func step(x uint64) uint64 {
 
 func (c *call) serve() int64 {
 	c.started = time.Now()
-	x := uint64(c.index) + 1
-	for i := 0; i < workSteps; i++ {
-		x = step(x)
+	for time.Since(c.started) < service {
 	}
-	c.noise = x
 	return 2 * c.index
 }
 
@@ -67,12 +63,10 @@ func main() {
 	BenchMain(Options{Size: 10000, Load: 0.8}, func(o *Options) (func() int64, func()) {
 		calls := make([]call, o.Size)
 		arrivals := schedule(o.Size)
-		start := time.Now()
-		serveAll(calls, arrivals, 0)
-		capacityGap := float64(time.Since(start).Nanoseconds()) / float64(o.Size)
+		gap := float64(service.Nanoseconds()) / (float64(o.Workers) * o.Load)
 		return func() int64 {
 			delays := make([]int64, o.Size)
-			sum := serveAll(calls, arrivals, capacityGap/o.Load)
+			sum := serveAll(calls, arrivals, gap)
 			for i := range calls {
 				delays[i] = calls[i].started.Sub(calls[i].intended).Nanoseconds()
 			}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Tasks of about 20 us arrive at random, at a share `load` of what the pool can do: how long each waits, from
-when it was to arrive until it starts. One runs at a time, and it takes about as long again to submit it."""
+"""Tasks of 100 us by the clock arrive at random, at a share `load` of what so many workers could do: how long each
+waits, from when it was to arrive until it starts. As one runs at a time, it is more than they can do here."""
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from math import log
@@ -8,7 +8,7 @@ from time import perf_counter_ns, sleep
 
 import bench
 
-WORK_STEPS = 100
+SERVICE_NS = 100_000
 MASK = (1 << 64) - 1
 
 
@@ -20,9 +20,8 @@ def step(x):
 
 def serve(i, intended):
     started = perf_counter_ns()
-    x = i + 1
-    for _ in range(WORK_STEPS):
-        x = step(x)
+    while perf_counter_ns() - started < SERVICE_NS:
+        pass
     return started - intended, 2 * i
 
 
@@ -54,12 +53,10 @@ def schedule(n):
 def program(o):
     with ThreadPoolExecutor(o.workers) as pool:
         arrivals = schedule(o.size)
-        start = perf_counter_ns()
-        serve_all(pool, arrivals, 0)
-        capacity_gap = (perf_counter_ns() - start) / o.size
+        gap = SERVICE_NS / (o.workers * o.load)
 
         def run():
-            served = serve_all(pool, arrivals, capacity_gap / o.load)
+            served = serve_all(pool, arrivals, gap)
             delays = [delay for delay, _ in served]
             bench.percentiles(delays)
             bench.time(delays[(o.size - 1) // 2])

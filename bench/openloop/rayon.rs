@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
-//! Tasks of about 20 us arrive at random, at a share `load` of what the pool can do: how long each waits, from
-//! when it was to arrive until it starts.
+//! Tasks of 100 us by the clock arrive at random, at a share `load` of what so many workers could do: how long each
+//! waits, from when it was to arrive until it starts.
 #[path = "../harness/bench.rs"]
 mod bench;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use std::hint::black_box;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-const WORK_STEPS: usize = 12_000;
+const SERVICE: Duration = Duration::from_micros(100);
 
 #[derive(Clone, Default)]
 struct Call {
@@ -24,8 +23,9 @@ fn step(mut x: u64) -> u64 {
 }
 
 fn serve(call: &mut Call, index: usize, intended: Instant) {
-    call.delay = intended.elapsed().as_nanos() as i64;
-    black_box((0..WORK_STEPS).fold(index as u64 + 1, |x, _| step(x)));
+    let started = Instant::now();
+    call.delay = (started - intended).as_nanos() as i64;
+    while started.elapsed() < SERVICE {}
     call.result = 2 * index as i64;
 }
 
@@ -63,10 +63,7 @@ fn main() {
         let pool = ThreadPoolBuilder::new().num_threads(o.workers).build().unwrap();
         let mut calls = vec![Call::default(); o.size as usize];
         let arrivals = schedule(calls.len());
-        let start = Instant::now();
-        serve_all(&pool, &mut calls, &arrivals, 0.0);
-        let capacity_gap = start.elapsed().as_nanos() as f64 / o.size as f64;
-        let gap = capacity_gap / o.load;
+        let gap = SERVICE.as_nanos() as f64 / (o.workers as f64 * o.load);
         move || {
             let sum = serve_all(&pool, &mut calls, &arrivals, gap);
             let mut delays: Vec<i64> = calls.iter().map(|call| call.delay).collect();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks of about 20 us arrive at random, at a share `load` of what the pool can do: how long each waits, from
- * when it was to arrive until it starts. The loop's own timers are in ms; what waits for the next arrival is a
- * sleep in its thread.
+ * Tasks of 100 us by the clock arrive at random, at a share `load` of what so many workers could do: how long each
+ * waits, from when it was to arrive until it starts. The loop's own timers are in ms; what waits for the next arrival
+ * is a sleep in its thread.
  */
 #include "bench.h"
 
@@ -13,19 +13,17 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { WORK_STEPS = 12000 };
+enum { SERVICE_NS = 100000 };
 
 struct job {
     uv_work_t work;
     int64_t index, intended, started, result;
-    uint64_t noise;
 };
 
 struct state {
     uv_loop_t loop;
     struct job *jobs;
-    double *arrivals;    /* of a process of rate 1 */
-    double capacity_gap; /* ns between arrivals at capacity */
+    double *arrivals; /* of a process of rate 1 */
     int64_t sum;
 };
 
@@ -33,13 +31,8 @@ static void serve(uv_work_t *work)
 {
     struct job *job = work->data;
     job->started = bench_now();
-    uint64_t x = (uint64_t)job->index + 1;
-    for (int i = 0; i < WORK_STEPS; i++) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-    }
-    job->noise = x;
+    while (bench_now() - job->started < SERVICE_NS)
+        continue;
     job->result = 2 * job->index;
 }
 
@@ -82,7 +75,7 @@ static int64_t run(void *arg, const struct bench_options *o)
 {
     struct state *state = arg;
     int64_t *delays = malloc((size_t)o->size * sizeof *delays);
-    int64_t sum = serve_all(state, o->size, state->capacity_gap / o->load);
+    int64_t sum = serve_all(state, o->size, SERVICE_NS / (o->workers * o->load));
     for (int64_t i = 0; i < o->size; i++)
         delays[i] = state->jobs[i].started - state->jobs[i].intended;
     bench_percentiles(delays, (size_t)o->size);
@@ -105,9 +98,6 @@ static void *setup(const struct bench_options *o)
     state->arrivals = calloc((size_t)o->size, sizeof(double));
     for (int64_t i = 0; i < o->size; i++)
         state->arrivals[i] = now -= log((double)((bench_random(&seed) >> 11) + 1) * 0x1p-53);
-    int64_t start = bench_now();
-    serve_all(state, o->size, 0);
-    state->capacity_gap = (double)(bench_now() - start) / (double)o->size;
     return state;
 }
 
