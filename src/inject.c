@@ -54,9 +54,10 @@ static struct filchi_segment *next_of(struct filchi_inject *inject, struct filch
         added = segment_create();
     if (!added)
         return NULL;
-    /* relaxed, both: a producer that still looks at a spare segment has an old ticket, which it will not get. */
-    uint64_t first = atomic_load_explicit(&segment->first, memory_order_relaxed);
-    atomic_store_explicit(&added->first, first + FILCHI_SEGMENT, memory_order_relaxed);
+    uint64_t first = atomic_load_explicit(&segment->first, memory_order_relaxed); /* relaxed: locked. */
+    /* release B4: pairs with acquire B4 in filchi_inject_push(), where a producer may still look at a spare segment: it
+     * then sees that another one is the newest. */
+    atomic_store_explicit(&added->first, first + FILCHI_SEGMENT, memory_order_release);
     added->next = NULL;
     segment->next = added;
     return added;
@@ -69,8 +70,8 @@ static void set_newest(struct filchi_inject *inject, struct filchi_segment *segm
     atomic_store_explicit(&inject->newest, segment, memory_order_release);
 }
 
-/* A producer for whose ticket, just behind the segment, there is no slot: goes on to the next. That segment may be the
- * newest again, with other tickets: then somebody went on long ago. */
+/* A producer for whose ticket, behind the segment, there is no slot in it: goes on to the next, or waits for who does
+ * so at this moment. That segment may be the newest again, with other tickets: then somebody went on long ago. */
 static int grow(struct filchi_inject *inject, const struct filchi_segment *segment, uint64_t ticket)
 {
     int rc = 0;
@@ -111,11 +112,15 @@ int filchi_inject_push(struct filchi_inject *inject, void *item)
     for (;;) {
         /* acquire B4: pairs with release B4 in set_newest(). */
         struct filchi_segment *segment = atomic_load_explicit(&inject->newest, memory_order_acquire);
-        /* relaxed: published by B4. Were the segment used again meanwhile, the ticket would be gone. */
-        uint64_t place = ticket - atomic_load_explicit(&segment->first, memory_order_relaxed);
+        /* acquire B4: pairs with release B4 in next_of(). */
+        uint64_t first = atomic_load_explicit(&segment->first, memory_order_acquire);
+        uint64_t place = ticket - first;
+        /* relaxed: by B4. Used again it may have tickets already, but must not give them out before it is the newest. */
+        if (segment != atomic_load_explicit(&inject->newest, memory_order_relaxed))
+            continue;
         if (place >= FILCHI_SEGMENT) {
-            /* Just behind it: somebody must go on to the next. Else our ticket is an old one. */
-            if (place == FILCHI_SEGMENT && grow(inject, segment, ticket))
+            /* Behind it: somebody must go on to the next, or does. Else our ticket is an old one. */
+            if (ticket > first && grow(inject, segment, ticket))
                 return -ENOMEM;
             ticket = atomic_load_explicit(&inject->tail, memory_order_relaxed); /* relaxed: as above. */
             continue;
@@ -173,13 +178,13 @@ int filchi_inject_push_many(struct filchi_inject *inject, void *const *items, si
         return -ENOMEM;
     /* relaxed: ours until its slots are filled. */
     uint64_t place = ticket - atomic_load_explicit(&segment->first, memory_order_relaxed);
-    for (size_t i = 0; i < n; i++, place++) {
-        if (place == FILCHI_SEGMENT) {
-            segment = segment->next;
-            place = 0;
-        }
-        /* release B3: pairs with acquire B3 in take(); publishes the item. */
-        atomic_store_explicit(&segment->slots[place], items[i], memory_order_release);
+    for (size_t i = 0; i < n; place = 0) {
+        /* Before: with its last slot filled the consumer may give it back. */
+        struct filchi_segment *next = n - i > FILCHI_SEGMENT - place ? segment->next : NULL;
+        for (; i < n && place < FILCHI_SEGMENT; i++, place++)
+            /* release B3: pairs with acquire B3 in take(); publishes the item. */
+            atomic_store_explicit(&segment->slots[place], items[i], memory_order_release);
+        segment = next;
     }
     return 0;
 }

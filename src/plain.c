@@ -230,21 +230,28 @@ static int submit_many(filch_pool *pool, const struct order *order, filch_future
     return rc;
 }
 
-int filch_submit_many(filch_pool *pool, filch_fn *fn, void *args, size_t size, size_t n, filch_future **out)
+/* Why it cannot even begin, or 0. */
+static int refusal(const filch_pool *pool, filch_fn *fn)
 {
     if (!pool || !fn)
         return -EINVAL;
-    if (!filchi_worker_pool_here(pool))
-        return -EOWNERDEAD;
-    if (n == 0)
-        return 0;
-    if (n > SIZE_MAX / 2 / sizeof(filch_future *))
-        return -ENOMEM;
+    return filchi_worker_pool_here(pool) ? 0 : -EOWNERDEAD;
+}
+
+int filch_submit_many(filch_pool *pool, filch_fn *fn, void *args, size_t size, size_t n, filch_future **out)
+{
+    int rc = refusal(pool, fn);
+    if (n > SIZE_MAX / 2 / sizeof(filch_future *)) /* no array is as long as that */
+        return rc ? rc : -ENOMEM;
+    if (rc && out && n)
+        memset(out, 0, n * sizeof out[0]);
+    if (rc || n == 0)
+        return rc;
     const struct order order = { .fn = fn, .args = (uintptr_t)args, .size = size, .n = n, .refs = out ? 1 : 0 };
     filch_future **futures = out ? out : filchi_os_alloc(n * sizeof(filch_future *));
     if (!futures)
         return -ENOMEM;
-    int rc = submit_many(pool, &order, futures);
+    rc = submit_many(pool, &order, futures);
     if (!out)
         filchi_os_free(futures);
     return rc;

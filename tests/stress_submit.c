@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads submit, cancel, wait, drop, iterate and register callbacks at random, on their own and on each
+ * Threads submit one or many, cancel, wait, drop, iterate and register callbacks at random, on their own and on each
  * other's futures, while the pool is shut down at some moment in some manner. In the end every task ran
  * exactly once, or its future says why not; destructors and callbacks ran exactly once each; results are
  * those of the task.
@@ -11,6 +11,7 @@
 
 #define JOBS 600 /* a thread and a round */
 #define SLOTS 32
+#define MANY 40 /* most that are submitted at once; several segments of the queue */
 
 enum kind { KIND_QUICK, KIND_BUSY, KIND_SLEEP, KIND_FAIL, KIND_NEST, KIND_STOPPABLE, KINDS };
 
@@ -68,6 +69,8 @@ static void nest(filch_task *self, struct job *job)
 {
     filch_future *subs[3] = { NULL };
     unsigned n = 0;
+    if (job->in % 2)
+        n = filch_submit_many(filch_task_pool(self), sub, job, 0, 3, subs) == 0 ? 3 : 0;
     while (n < 3 && filch_submit(filch_task_pool(self), sub, job, &subs[n]) == 0)
         n++;
     CHECK_IS(filch_join(subs, n), 0);
@@ -145,6 +148,49 @@ static void put(filch_future *future, uint64_t *random)
     filch_future_unref(before);
 }
 
+/* It was submitted, with a future unless it is an orphan. */
+static void accepted(struct party *party, struct job *job, uint64_t *random)
+{
+    job->accepted = true;
+    party->submitted++;
+    if (!job->orphan && stress_below(random, 2)) {
+        job->in_slots = true;
+        put(filch_future_ref(job->future), random);
+    }
+}
+
+/* Several with one call; all of them or none. How many there were. */
+static unsigned submit_many(struct party *party, unsigned at, uint64_t *random)
+{
+    unsigned n = 1 + stress_below(random, MANY);
+    struct job *jobs = &party->jobs[at];
+    filch_future *futures[MANY];
+    if (n > JOBS - at)
+        n = JOBS - at;
+    bool orphans = stress_below(random, 3) == 0;
+    for (unsigned i = 0; i < n; i++) {
+        do
+            jobs[i].kind = (enum kind)stress_below(random, KINDS);
+        while (jobs[i].kind == KIND_STOPPABLE);
+        jobs[i].in = stress_random(random);
+        jobs[i].orphan = orphans;
+        jobs[i].bare = true;
+    }
+    int rc = filch_submit_many(pool, work, jobs, sizeof *jobs, n, orphans ? NULL : futures);
+    for (unsigned i = 0; i < n; i++) {
+        jobs[i].future = orphans ? NULL : futures[i];
+        if (!rc)
+            accepted(party, &jobs[i], random);
+        else
+            CHECK(!jobs[i].future);
+    }
+    if (rc) {
+        CHECK_IS(rc, -ESHUTDOWN);
+        party->refused += n;
+    }
+    return n;
+}
+
 static void submit(struct party *party, struct job *job, uint64_t *random)
 {
     job->kind = (enum kind)stress_below(random, KINDS);
@@ -168,12 +214,7 @@ static void submit(struct party *party, struct job *job, uint64_t *random)
         party->refused++;
         return;
     }
-    job->accepted = true;
-    party->submitted++;
-    if (!job->orphan && stress_below(random, 2)) {
-        job->in_slots = true;
-        put(filch_future_ref(job->future), random);
-    }
+    accepted(party, job, random);
 }
 
 static void check_result(filch_future *future, int rc, const void *result)
@@ -295,6 +336,8 @@ static void *party_main(void *arg)
         case 3:
             if (stress_below(&random, 8) == 0)
                 iterate(party, n, &random);
+            else if (stress_below(&random, 4) == 0)
+                n += submit_many(party, n, &random);
             break;
         default:
             submit(party, &party->jobs[n++], &random);

@@ -3,6 +3,9 @@
 #include "os.h"
 #include "support.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 SUITE(submit_many);
 
 enum { MANY = 100 };
@@ -79,6 +82,55 @@ Test(submit_many, tasks_from_outside_start_in_their_order_with_one_worker)
         cr_assert_eq(order[i], i);
 }
 
+/* Producers that take turns: each submits the next numbers, singly or together, and hands the turn on. */
+enum { PRODUCERS = 3, TURNS = 300 };
+
+struct relay {
+    filch_pool *pool;
+    _Atomic unsigned turn, arrived;
+    uintptr_t next; /* who has the turn */
+};
+
+static int next_expected;
+static bool out_of_order;
+
+static int expect_next(filch_task *self, void *arg)
+{
+    (void)self;
+    out_of_order |= (int)(intptr_t)arg != next_expected++;
+    return 0;
+}
+
+static void *take_turns(void *arg)
+{
+    struct relay *relay = arg;
+    unsigned me = atomic_fetch_add(&relay->arrived, 1);
+    for (unsigned i = 0; i < TURNS; i++) {
+        while (atomic_load(&relay->turn) % PRODUCERS != me)
+            sched_yield();
+        size_t n = (i + me) % 4 ? 1 : 1 + i % 30;
+        void *first = (void *)relay->next;
+        must((n == 1 ? filch_submit(relay->pool, expect_next, first, NULL)
+                     : filch_submit_many(relay->pool, expect_next, first, 1, n, NULL)) == 0);
+        relay->next += n;
+        atomic_fetch_add(&relay->turn, 1);
+    }
+    return NULL;
+}
+
+Test(submit_many, what_one_producer_submits_after_another_starts_after_it)
+{
+    struct relay relay = { .pool = pool_of(1) };
+    pthread_t producers[PRODUCERS];
+    for (int i = 0; i < PRODUCERS; i++)
+        must(pthread_create(&producers[i], NULL, take_turns, &relay) == 0);
+    for (int i = 0; i < PRODUCERS; i++)
+        pthread_join(producers[i], NULL);
+    filch_pool_destroy(relay.pool);
+    cr_assert_not(out_of_order);
+    cr_assert_eq((uintptr_t)next_expected, relay.next);
+}
+
 Test(submit_many, none_is_no_error)
 {
     filch_pool *pool = pool_of(1);
@@ -91,11 +143,31 @@ Test(submit_many, none_is_no_error)
 
 static void expect_refusal(filch_pool *pool, int code)
 {
-    filch_future *futures[3] = { (filch_future *)pool, (filch_future *)pool, (filch_future *)pool };
     int arg = 0;
+    filch_future *const something = (filch_future *)(void *)&arg;
+    filch_future *futures[3] = { something, something, something };
     must(filch_submit_many(pool, twice, &arg, 0, 3, futures) == code);
     for (int i = 0; i < 3; i++)
         must(!futures[i]);
+}
+
+Test(submit_many, no_pool_takes_none)
+{
+    expect_refusal(NULL, -EINVAL);
+}
+
+Test(submit_many, in_a_forked_child_the_old_pool_takes_none)
+{
+    filch_pool *pool = pool_of(1);
+    pid_t child = fork();
+    if (child == 0) {
+        expect_refusal(pool, -EOWNERDEAD);
+        _exit(0);
+    }
+    int status;
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    filch_pool_destroy(pool);
 }
 
 Test(submit_many, a_closed_pool_takes_none)
