@@ -146,8 +146,19 @@ static void tell_waiters(filch_future *future, uintptr_t old)
         destroy(future);
 }
 
-static void tell(filch_future *future, struct filchi_group *group, uintptr_t old, filch_state to)
+/* The same, first of all, of one that its group keeps. */
+static void keep(filch_future *future, struct filchi_group *group)
 {
+    struct filchi_mpsc_chain alone = { NULL, NULL };
+    filchi_mpsc_chain_add(&alone, &future->link);
+    group->keep(group, &alone);
+}
+
+/* The same. Its group, or NULL, and its `stop` were read before it was final. */
+static void tell(filch_future *future, struct filchi_group *group, uintptr_t stop, uintptr_t old, filch_state to)
+{
+    if (stop & FILCHI_STOP_KEPT)
+        keep(future, group);
     tell_waiters(future, old);
     if (group)
         group->left(group, to, 1);
@@ -164,7 +175,7 @@ static bool finish(filch_future *future, filch_state from, filch_state to)
         return false;
     if (stop & FILCHI_STOP_GROUP) /* only now the scope, and its stop, is there for certain */
         group = ((const filch_stop *)(stop & ~FILCHI_STOP_FLAGS))->group;
-    tell(future, group, old, to);
+    tell(future, group, stop, old, to);
     return true;
 }
 
@@ -199,10 +210,13 @@ void filchi_future_complete(filch_future *future, int rc)
 struct filchi_group *filchi_future_complete_stopped(filch_future *future)
 {
     struct filchi_group *group = filchi_future_group(future);
+    bool kept = future->stop & FILCHI_STOP_KEPT;
     future->value.code = filch_stop_reason(filchi_future_stop(future));
     drop_stop(future);
     uintptr_t old = 0;
     filchi_waitlist_move(&future->waiters, FILCH_RUNNING, FILCH_STOPPED, &old);
+    if (kept)
+        keep(future, group);
     tell_waiters(future, old);
     return group;
 }
@@ -230,7 +244,7 @@ static bool cancel_waiting(filch_future *future)
         return false;
     }
     filchi_plan_cancelled(filchi_future_plan(future)); /* first: a callback may wait for the pool's end */
-    tell(future, filchi_future_group(future), old, FILCH_CANCELLED);
+    tell(future, filchi_future_group(future), future->stop, old, FILCH_CANCELLED);
     return true;
 }
 
@@ -405,7 +419,7 @@ unsigned filch_future_attempts(const filch_future *future)
     const struct filchi_plan *plan = filchi_future_plan(future);
     if (plan)
         return filchi_plan_attempt(plan);
-    return filchi_future_thread(future) != NULL;
+    return atomic_load_explicit(&future->begun, memory_order_relaxed); /* relaxed: a number to look at. */
 }
 
 /* ---- Callbacks ---- */
