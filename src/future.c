@@ -40,12 +40,6 @@ static filch_stop *owned_stop(const filch_future *future)
     return future->stop & FILCHI_STOP_OWNED ? filchi_future_stop(future) : NULL;
 }
 
-static void drop_stop(filch_future *future)
-{
-    if (future->stop & FILCHI_STOP_OWNED)
-        filch_stop_unref(filchi_future_stop(future));
-}
-
 /* Whether a bit of `flags` is set. */
 static bool is_flagged(const filch_future *future, unsigned bit)
 {
@@ -63,7 +57,7 @@ static void free_object(filch_future *future)
 
 void filchi_future_abandon(filch_future *future)
 {
-    drop_stop(future);
+    filchi_future_drop_stop(future);
     free_object(future);
 }
 
@@ -80,8 +74,7 @@ static void report_unobserved(filch_future *future)
         origin->on_unobserved(filch_future_error(future), origin->unobserved_arg);
 }
 
-/* Final and nobody holds it. */
-static void destroy(filch_future *future)
+void filchi_future_destroy(filch_future *future)
 {
     if (is_unobserved(future))
         report_unobserved(future);
@@ -110,7 +103,7 @@ static void orphan(filch_future *future)
                                                   memory_order_release, memory_order_acquire))
             return;
     }
-    destroy(future);
+    filchi_future_destroy(future);
 }
 
 void filch_future_unref(filch_future *future)
@@ -138,15 +131,7 @@ enum filchi_claim filchi_future_claim_in_place(filch_future *future)
     return FILCHI_CLAIM_STALE;
 }
 
-/* Who made it final: `old` is the word before. The last touch, but for holders. */
-static void tell_waiters(filch_future *future, uintptr_t old)
-{
-    filchi_waitlist_serve(old);
-    if (old & FILCHI_WORD_ORPHAN)
-        destroy(future);
-}
-
-/* The same, first of all, of one that its group keeps. */
+/* Who made it final, first of all, of one that its group keeps. */
 static void keep(filch_future *future, struct filchi_group *group)
 {
     struct filchi_mpsc_chain alone = { NULL, NULL };
@@ -159,7 +144,7 @@ static void tell(filch_future *future, struct filchi_group *group, uintptr_t sto
 {
     if (stop & FILCHI_STOP_KEPT)
         keep(future, group);
-    tell_waiters(future, old);
+    filchi_future_tell_waiters(future, old);
     if (group)
         group->left(group, to, 1);
 }
@@ -203,22 +188,8 @@ void filchi_future_complete(filch_future *future, int rc)
                           (int)future->value.code);
         }
     }
-    drop_stop(future);
+    filchi_future_drop_stop(future);
     finish(future, FILCH_RUNNING, to);
-}
-
-struct filchi_group *filchi_future_complete_stopped(filch_future *future)
-{
-    struct filchi_group *group = filchi_future_group(future);
-    bool kept = future->stop & FILCHI_STOP_KEPT;
-    future->value.code = filch_stop_reason(filchi_future_stop(future));
-    drop_stop(future);
-    uintptr_t old = 0;
-    filchi_waitlist_move(&future->waiters, FILCH_RUNNING, FILCH_STOPPED, &old);
-    if (kept)
-        keep(future, group);
-    tell_waiters(future, old);
-    return group;
 }
 
 /* One try at a task that has not started. */
@@ -309,7 +280,7 @@ bool filchi_future_cancel_waiting(filch_future *future)
 
 void filchi_future_let_go(filch_future *future)
 {
-    drop_stop(future);
+    filchi_future_drop_stop(future);
     filch_future_unref(future);
 }
 

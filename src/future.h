@@ -147,4 +147,11 @@ static inline filch_stop *filchi_future_stop(const filch_future *future)
     return (filch_stop *)(future->stop & ~FILCHI_STOP_FLAGS);
 }
 
+/* The runner, before it is final. */
+static inline void filchi_future_drop_stop(const filch_future *future)
+{
+    if (future->stop & FILCHI_STOP_OWNED)
+        filch_stop_unref(filchi_future_stop(future));
+}
+
 #endif

@@ -46,8 +46,24 @@ static inline filch_fn *filchi_future_begin(filch_future *future, const struct f
 /* The runner, with what the function returned: RUNNING -> DONE, FAILED or STOPPED. Never touch the object
  * again. */
 void filchi_future_complete(filch_future *future, int rc);
-/* The runner, instead of running it: its stop is requested. Returns the group, or NULL, that it must tell. */
-struct filchi_group *filchi_future_complete_stopped(filch_future *future);
+/* The runner, instead of running it, for the reason `code`: RUNNING -> STOPPED. It has dropped the stop. Returns the word
+ * before: it owes a filchi_future_tell_waiters(), and until then is not to touch the object unless it was KEPT. */
+static inline uintptr_t filchi_future_complete_stopped(filch_future *future, int code)
+{
+    uintptr_t old = 0;
+    future->value.code = code;
+    filchi_waitlist_move(&future->waiters, FILCH_RUNNING, FILCH_STOPPED, &old);
+    return old;
+}
+/* It is final and nobody holds it. */
+void filchi_future_destroy(filch_future *future);
+/* Who made it final: `old` is the word before. The last touch, but for holders. */
+static inline void filchi_future_tell_waiters(filch_future *future, uintptr_t old)
+{
+    filchi_waitlist_serve(old);
+    if (old & FILCHI_WORD_ORPHAN)
+        filchi_future_destroy(future);
+}
 
 /* The runner, after filchi_future_attempt_error(): RUNNING -> RETRY_WAIT. The error is dropped. */
 void filchi_future_wait(filch_future *future);
