@@ -180,12 +180,12 @@ void filchi_future_complete(filch_future *future, int rc)
         filchi_future_drop_result(future);
         int reason = rc == -ECANCELED ? filch_stop_reason(filchi_future_stop(future)) : 0;
         to = reason ? FILCH_STOPPED : FILCH_FAILED;
-        future->value.code = reason ? reason : rc < 0 ? rc : -EINVAL;
+        int code = reason ? reason : rc < 0 ? rc : -EINVAL;
+        filchi_future_set_code(future, code);
         struct filchi_group *group = filchi_future_group(future);
         if (group && to == FILCH_FAILED) {
             filchi_future_look(future); /* what becomes of its error is up to the group */
-            group->failed(group, filchi_future_attempt_error(future, (int)future->value.code),
-                          (int)future->value.code);
+            group->failed(group, filchi_future_attempt_error(future, code), code);
         }
     }
     filchi_future_drop_stop(future);
@@ -269,7 +269,7 @@ static bool end_waiting(filch_future *future, filch_state to)
 
 bool filchi_future_stop_waiting(filch_future *future)
 {
-    future->value.code = filch_stop_reason(filchi_future_stop(future));
+    filchi_future_set_code(future, filch_stop_reason(filchi_future_stop(future)));
     return end_waiting(future, FILCH_STOPPED);
 }
 
@@ -321,11 +321,23 @@ void *filch_future_arg(const filch_future *future)
     return future->arg;
 }
 
+/* In a process that fork() made at that moment it never comes. */
+int filchi_future_await_code(const filch_future *future)
+{
+    int code = 0;
+    for (unsigned spins = 0; !code && filchi_future_here(future); spins++) {
+        filchi_os_relax(spins);
+        code = (int)atomic_load_explicit(&future->value.code, memory_order_relaxed); /* relaxed: as its caller. */
+    }
+    return code ? code : -ECANCELED;
+}
+
 static filch_error *make_stopped_error(const filch_future *future, const char *name, const filch_error *last)
 {
     char reason[96];
-    filchi_os_error_text((int)future->value.code, reason, sizeof reason);
-    if (future->value.code == -ECANCELED)
+    int code = filchi_future_code(future);
+    filchi_os_error_text(code, reason, sizeof reason);
+    if (code == -ECANCELED)
         return filchi_error_makef(name, last, -ECANCELED, "stopped");
     return filchi_error_makef(name, last, -ECANCELED, "stopped: %s", reason);
 }
@@ -348,7 +360,7 @@ static filch_error *make_error(const filch_future *future, filch_state state)
         return make_cancelled_error(future, name, last);
     if (state == FILCH_STOPPED)
         return make_stopped_error(future, name, last);
-    return filchi_error_makef(name, NULL, (int)future->value.code, "the task failed");
+    return filchi_error_makef(name, NULL, filchi_future_code(future), "the task failed");
 }
 
 /* The error, or what takes the place of one. */
@@ -381,7 +393,7 @@ const filch_error *filch_future_error(filch_future *future)
 const filch_error *filchi_future_attempt_error(filch_future *future, int code)
 {
     filchi_future_drop_result(future); /* its place is the code's */
-    future->value.code = code;
+    filchi_future_set_code(future, code);
     return error_of(future, FILCH_FAILED);
 }
 

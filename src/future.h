@@ -38,8 +38,8 @@ struct filch_future {
     };
     void *arg; /* submitter */
     union {
-        void *result;  /* runner; for readers once DONE */
-        intptr_t code; /* runner; for readers once FAILED or STOPPED */
+        void *result;          /* runner; for readers once DONE */
+        _Atomic intptr_t code; /* runner; for readers once FAILED or STOPPED, by filchi_future_code() */
     } value;
     _Atomic(struct filchi_cold *) cold; /* submitter, runner, or once it is final who asks for an error; or NULL */
     uintptr_t stop;                     /* submitter; the runner drops an owned one before the final state */
@@ -145,13 +145,6 @@ static inline void filchi_future_look(filch_future *future)
 static inline filch_stop *filchi_future_stop(const filch_future *future)
 {
     return (filch_stop *)(future->stop & ~FILCHI_STOP_FLAGS);
-}
-
-/* The runner, before it is final. */
-static inline void filchi_future_drop_stop(const filch_future *future)
-{
-    if (future->stop & FILCHI_STOP_OWNED)
-        filch_stop_unref(filchi_future_stop(future));
 }
 
 #endif

@@ -110,7 +110,6 @@ struct filchi_mpsc_chain {
 
 static inline void filchi_mpsc_chain_add(struct filchi_mpsc_chain *chain, struct filchi_mpsc_node *node)
 {
-    filchi_mpsc_link(node, NULL);
     if (chain->first)
         filchi_mpsc_link(chain->last, node);
     else
@@ -121,6 +120,7 @@ static inline void filchi_mpsc_chain_add(struct filchi_mpsc_chain *chain, struct
 /* As push, for one node or more, which come one after the other. The chain is empty then. */
 static inline bool filchi_mpsc_push_chain(struct filchi_mpsc *queue, struct filchi_mpsc_chain *chain)
 {
+    filchi_mpsc_link(chain->last, NULL);
     bool was_empty = filchi_mpsc_push_linked(queue, chain->first, chain->last);
     *chain = (struct filchi_mpsc_chain) { NULL, NULL };
     return was_empty;

@@ -31,21 +31,38 @@ void filchi_stopping_tell_now(struct filchi_thread *thread)
     thread->stopped.group = NULL; /* it may be gone */
 }
 
-/* Of one that the caller has claimed, of stopped->group, or of none. False: it owes an end_slowly(), with the word before. */
+/* One of stopped->group, or of none, is final; `old` is the word before, `cold` whether it has more than its line. False: the
+ * caller owes an end_slowly(). */
+static inline bool collect(struct filchi_stopped *stopped, filch_future *future, bool kept, bool cold,
+                           uintptr_t old)
+{
+    if (kept)
+        filchi_mpsc_chain_add(&stopped->chain, &future->link);
+    if (old & FILCHI_WORD_LIST || (old & FILCHI_WORD_ORPHAN && cold))
+        return false;
+    filchi_future_tell_waiters(future, old);
+    if (stopped->group && stopped->n == AT_ONCE)
+        tell(stopped);
+    stopped->n++;
+    return true;
+}
+
+/* Of one that the caller has claimed: as collect(). */
 static bool end(struct filchi_stopped *stopped, filch_future *future, int code, uintptr_t *old)
 {
     bool kept = future->stop & FILCHI_STOP_KEPT;
     bool cold = filchi_future_cold(future) != NULL;
     *old = filchi_future_complete_stopped(future, code);
-    if (kept)
-        filchi_mpsc_chain_add(&stopped->chain, &future->link);
-    if (*old & FILCHI_WORD_LIST || (*old & FILCHI_WORD_ORPHAN && cold))
-        return false;
-    filchi_future_tell_waiters(future, *old);
-    if (stopped->group && stopped->n == AT_ONCE)
-        tell(stopped);
-    stopped->n++;
-    return true;
+    return collect(stopped, future, kept, cold, *old);
+}
+
+/* Of an entry: the same, unless it is stale. */
+static inline bool end_entry(struct filchi_stopped *stopped, filch_future *future, uintptr_t *old)
+{
+    if (!(future->stop & FILCHI_STOP_KEPT))
+        return filchi_future_claim(future) == FILCHI_CLAIM_STALE || end(stopped, future, stopped->code, old);
+    return filchi_future_stop_entry(future, stopped->code, old) == FILCHI_CLAIM_STALE ||
+           collect(stopped, future, true, false, *old);
 }
 
 /* Callbacks and destructors may take their time, and wait, so that this thread stops others meanwhile. */
@@ -88,7 +105,7 @@ static unsigned stop_entries(struct filchi_thread *thread, void *const *items, u
         if (!(future->stop & FILCHI_STOP_GROUP) || filchi_future_stop(future) != stop)
             return i;
         filchi_worker_give_up_place(thread, future);
-        if (filchi_future_claim(future) == FILCHI_CLAIM_GOT && !end(stopped, future, stopped->code, old)) {
+        if (!end_entry(stopped, future, old)) {
             *slow = future;
             return i + 1;
         }
