@@ -40,12 +40,6 @@ static filch_stop *owned_stop(const filch_future *future)
     return future->stop & FILCHI_STOP_OWNED ? filchi_future_stop(future) : NULL;
 }
 
-static void drop_stop(filch_future *future)
-{
-    if (future->stop & FILCHI_STOP_OWNED)
-        filch_stop_unref(filchi_future_stop(future));
-}
-
 /* Whether a bit of `flags` is set. */
 static bool is_flagged(const filch_future *future, unsigned bit)
 {
@@ -63,7 +57,7 @@ static void free_object(filch_future *future)
 
 void filchi_future_abandon(filch_future *future)
 {
-    drop_stop(future);
+    filchi_future_drop_stop(future);
     free_object(future);
 }
 
@@ -80,8 +74,7 @@ static void report_unobserved(filch_future *future)
         origin->on_unobserved(filch_future_error(future), origin->unobserved_arg);
 }
 
-/* Final and nobody holds it. */
-static void destroy(filch_future *future)
+void filchi_future_destroy(filch_future *future)
 {
     if (is_unobserved(future))
         report_unobserved(future);
@@ -110,7 +103,7 @@ static void orphan(filch_future *future)
                                                   memory_order_release, memory_order_acquire))
             return;
     }
-    destroy(future);
+    filchi_future_destroy(future);
 }
 
 void filch_future_unref(filch_future *future)
@@ -138,17 +131,20 @@ enum filchi_claim filchi_future_claim_in_place(filch_future *future)
     return FILCHI_CLAIM_STALE;
 }
 
-/* Who made it final: `old` is the word before. The last touch, but for holders. */
-static void tell_waiters(filch_future *future, uintptr_t old)
+/* Who made it final, first of all, of one that its group keeps. */
+static void keep(filch_future *future, struct filchi_group *group)
 {
-    filchi_waitlist_serve(old);
-    if (old & FILCHI_WORD_ORPHAN)
-        destroy(future);
+    struct filchi_mpsc_chain alone = { NULL, NULL };
+    filchi_mpsc_chain_add(&alone, &future->link);
+    group->keep(group, &alone);
 }
 
-static void tell(filch_future *future, struct filchi_group *group, uintptr_t old, filch_state to)
+/* The same. Its group, or NULL, and its `stop` were read before it was final. */
+static void tell(filch_future *future, struct filchi_group *group, uintptr_t stop, uintptr_t old, filch_state to)
 {
-    tell_waiters(future, old);
+    if (stop & FILCHI_STOP_KEPT)
+        keep(future, group);
+    filchi_future_tell_waiters(future, old);
     if (group)
         group->left(group, to, 1);
 }
@@ -164,7 +160,7 @@ static bool finish(filch_future *future, filch_state from, filch_state to)
         return false;
     if (stop & FILCHI_STOP_GROUP) /* only now the scope, and its stop, is there for certain */
         group = ((const filch_stop *)(stop & ~FILCHI_STOP_FLAGS))->group;
-    tell(future, group, old, to);
+    tell(future, group, stop, old, to);
     return true;
 }
 
@@ -184,27 +180,16 @@ void filchi_future_complete(filch_future *future, int rc)
         filchi_future_drop_result(future);
         int reason = rc == -ECANCELED ? filch_stop_reason(filchi_future_stop(future)) : 0;
         to = reason ? FILCH_STOPPED : FILCH_FAILED;
-        future->value.code = reason ? reason : rc < 0 ? rc : -EINVAL;
+        int code = reason ? reason : rc < 0 ? rc : -EINVAL;
+        filchi_future_set_code(future, code);
         struct filchi_group *group = filchi_future_group(future);
         if (group && to == FILCH_FAILED) {
             filchi_future_look(future); /* what becomes of its error is up to the group */
-            group->failed(group, filchi_future_attempt_error(future, (int)future->value.code),
-                          (int)future->value.code);
+            group->failed(group, filchi_future_attempt_error(future, code), code);
         }
     }
-    drop_stop(future);
+    filchi_future_drop_stop(future);
     finish(future, FILCH_RUNNING, to);
-}
-
-struct filchi_group *filchi_future_complete_stopped(filch_future *future)
-{
-    struct filchi_group *group = filchi_future_group(future);
-    future->value.code = filch_stop_reason(filchi_future_stop(future));
-    drop_stop(future);
-    uintptr_t old = 0;
-    filchi_waitlist_move(&future->waiters, FILCH_RUNNING, FILCH_STOPPED, &old);
-    tell_waiters(future, old);
-    return group;
 }
 
 /* One try at a task that has not started. */
@@ -230,7 +215,7 @@ static bool cancel_waiting(filch_future *future)
         return false;
     }
     filchi_plan_cancelled(filchi_future_plan(future)); /* first: a callback may wait for the pool's end */
-    tell(future, filchi_future_group(future), old, FILCH_CANCELLED);
+    tell(future, filchi_future_group(future), future->stop, old, FILCH_CANCELLED);
     return true;
 }
 
@@ -284,7 +269,7 @@ static bool end_waiting(filch_future *future, filch_state to)
 
 bool filchi_future_stop_waiting(filch_future *future)
 {
-    future->value.code = filch_stop_reason(filchi_future_stop(future));
+    filchi_future_set_code(future, filch_stop_reason(filchi_future_stop(future)));
     return end_waiting(future, FILCH_STOPPED);
 }
 
@@ -295,7 +280,7 @@ bool filchi_future_cancel_waiting(filch_future *future)
 
 void filchi_future_let_go(filch_future *future)
 {
-    drop_stop(future);
+    filchi_future_drop_stop(future);
     filch_future_unref(future);
 }
 
@@ -336,11 +321,23 @@ void *filch_future_arg(const filch_future *future)
     return future->arg;
 }
 
+/* In a process that fork() made at that moment it never comes. */
+int filchi_future_await_code(const filch_future *future)
+{
+    int code = 0;
+    for (unsigned spins = 0; !code && filchi_future_here(future); spins++) {
+        filchi_os_relax(spins);
+        code = (int)atomic_load_explicit(&future->value.code, memory_order_relaxed); /* relaxed: as its caller. */
+    }
+    return code ? code : -ECANCELED;
+}
+
 static filch_error *make_stopped_error(const filch_future *future, const char *name, const filch_error *last)
 {
     char reason[96];
-    filchi_os_error_text((int)future->value.code, reason, sizeof reason);
-    if (future->value.code == -ECANCELED)
+    int code = filchi_future_code(future);
+    filchi_os_error_text(code, reason, sizeof reason);
+    if (code == -ECANCELED)
         return filchi_error_makef(name, last, -ECANCELED, "stopped");
     return filchi_error_makef(name, last, -ECANCELED, "stopped: %s", reason);
 }
@@ -363,7 +360,7 @@ static filch_error *make_error(const filch_future *future, filch_state state)
         return make_cancelled_error(future, name, last);
     if (state == FILCH_STOPPED)
         return make_stopped_error(future, name, last);
-    return filchi_error_makef(name, NULL, (int)future->value.code, "the task failed");
+    return filchi_error_makef(name, NULL, filchi_future_code(future), "the task failed");
 }
 
 /* The error, or what takes the place of one. */
@@ -396,7 +393,7 @@ const filch_error *filch_future_error(filch_future *future)
 const filch_error *filchi_future_attempt_error(filch_future *future, int code)
 {
     filchi_future_drop_result(future); /* its place is the code's */
-    future->value.code = code;
+    filchi_future_set_code(future, code);
     return error_of(future, FILCH_FAILED);
 }
 
@@ -405,7 +402,7 @@ unsigned filch_future_attempts(const filch_future *future)
     const struct filchi_plan *plan = filchi_future_plan(future);
     if (plan)
         return filchi_plan_attempt(plan);
-    return filchi_future_thread(future) != NULL;
+    return atomic_load_explicit(&future->begun, memory_order_relaxed); /* relaxed: a number to look at. */
 }
 
 /* ---- Callbacks ---- */

@@ -27,15 +27,19 @@ struct filchi_thread;
 #define FILCHI_STOP_OWNED ((uintptr_t)1)
 #define FILCHI_STOP_PLACE ((uintptr_t)2) /* its queue entry holds a place: see capacity.h */
 #define FILCHI_STOP_GROUP ((uintptr_t)4) /* it is that of the task's scope, which holds it; `group` is not used */
-#define FILCHI_STOP_FLAGS (FILCHI_STOP_OWNED | FILCHI_STOP_PLACE | FILCHI_STOP_GROUP)
+#define FILCHI_STOP_KEPT ((uintptr_t)8)  /* its group gets it, and a reference, when it is final */
+#define FILCHI_STOP_FLAGS (FILCHI_STOP_OWNED | FILCHI_STOP_PLACE | FILCHI_STOP_GROUP | FILCHI_STOP_KEPT)
 
 struct filch_future {
     struct filchi_waitlist waiters; /* filch_state; see waitlist.h */
-    _Atomic uintptr_t body;         /* its filch_fn, submitter; once `begun`: the filchi_thread, runner */
-    void *arg;                      /* submitter */
     union {
-        void *result;  /* runner; for readers once DONE */
-        intptr_t code; /* runner; for readers once FAILED or STOPPED */
+        _Atomic uintptr_t body;       /* its filch_fn, submitter; once `begun`: the filchi_thread, runner */
+        struct filchi_mpsc_node link; /* of one that is KEPT, once it is final; its group */
+    };
+    void *arg; /* submitter */
+    union {
+        void *result;          /* runner; for readers once DONE */
+        _Atomic intptr_t code; /* runner; for readers once FAILED or STOPPED, by filchi_future_code() */
     } value;
     _Atomic(struct filchi_cold *) cold; /* submitter, runner, or once it is final who asks for an error; or NULL */
     uintptr_t stop;                     /* submitter; the runner drops an owned one before the final state */
@@ -54,16 +58,28 @@ static inline filch_future *filchi_future_alloc(struct filchi_slab *slab, bool c
     return future && cold ? filchi_future_alloc_cold(slab, future) : future;
 }
 
+static inline filch_state filchi_future_state(const filch_future *future)
+{
+    return (filch_state)filchi_waitlist_state(&future->waiters);
+}
+
+static inline bool filchi_future_final(const filch_future *future)
+{
+    return filchi_waitlist_state(&future->waiters) >= FILCHI_STATE_FINAL;
+}
+
 /*
- * Anyone who holds it: the thread on which it runs, or ran if it has become final meanwhile; NULL before. Of a
- * future of the caller's own pool the thread's memory is there, whatever became of the thread.
+ * Anyone who holds it: the thread on which it runs; NULL before, and once it is final. Of a future of the caller's
+ * own pool the thread's memory is there, whatever became of the thread.
  */
 static inline struct filchi_thread *filchi_future_thread(const filch_future *future)
 {
     /* acquire F3: pairs with release F3 in filchi_future_begin(). */
     if (!atomic_load_explicit(&future->begun, memory_order_acquire))
         return NULL;
-    return (struct filchi_thread *)atomic_load_explicit(&future->body, memory_order_relaxed); /* relaxed: by F3. */
+    /* acquire M2: pairs with release M2 in mpsc.h: who sees a link instead sees that it is final. */
+    uintptr_t thread = atomic_load_explicit(&future->body, memory_order_acquire);
+    return filchi_future_final(future) ? NULL : (struct filchi_thread *)thread;
 }
 
 /* Who holds it or runs it: its cold part, or NULL. */
@@ -104,16 +120,6 @@ static inline struct filchi_plan *filchi_future_plan(const filch_future *future)
 {
     const struct filchi_cold *cold = filchi_future_cold(future);
     return cold ? cold->plan : NULL;
-}
-
-static inline filch_state filchi_future_state(const filch_future *future)
-{
-    return (filch_state)filchi_waitlist_state(&future->waiters);
-}
-
-static inline bool filchi_future_final(const filch_future *future)
-{
-    return filchi_waitlist_state(&future->waiters) >= FILCHI_STATE_FINAL;
 }
 
 /* Whether it can become final: one of the pool of another process, of which fork() made this one, stays as it is. */

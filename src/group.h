@@ -11,6 +11,8 @@
 struct filchi_group {
     /* The runner, before the task becomes FAILED with this error, and code: without memory the error has another. */
     void (*failed)(struct filchi_group *group, const filch_error *error, int code);
+    /* Who made them final, before their waiters are served: the futures that the group keeps, linked, a reference each. */
+    void (*keep)(struct filchi_group *group, struct filchi_mpsc_chain *futures);
     /* Who made n tasks final, when their waiters were served. The tasks may be gone. */
     void (*left)(struct filchi_group *group, filch_state state, size_t n);
     /* The thread that opened it, whose task has returned: closes it and those around it, which it has left open. */
@@ -31,6 +33,7 @@ struct filchi_group {
 struct filchi_membership {
     struct filchi_group *group;
     struct filchi_waiter *waiter; /* registered with the task from the beginning, its subject set; NULL: none */
+    bool kept;                    /* the group is given the future when it is final: one of the handles */
     unsigned refs;                /* handles at the beginning */
 };
 

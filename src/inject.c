@@ -293,6 +293,28 @@ void *filchi_batch_take(struct filchi_batch *batch)
     }
 }
 
+unsigned filchi_batch_take_all(struct filchi_batch *batch, void *items[FILCHI_BATCH])
+{
+    uint64_t tail = atomic_load_explicit(&batch->tail, memory_order_relaxed); /* relaxed: the owner's own. */
+    uint64_t head = atomic_load_explicit(&batch->head, memory_order_relaxed); /* relaxed: checked by the CAS. */
+    do {
+        for (uint64_t at = head; at < tail; at++) /* relaxed: the owner's own. */
+            items[at - head] = atomic_load_explicit(&batch->slots[at % FILCHI_BATCH], memory_order_relaxed);
+        /* acq_rel B2: pairs with itself, as in filchi_batch_take(): we may refill it. */
+    } while (!atomic_compare_exchange_weak_explicit(&batch->head, &head, tail, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    return (unsigned)(tail - head);
+}
+
+void filchi_batch_put_back(struct filchi_batch *batch, void *const *items, unsigned n)
+{
+    uint64_t tail = atomic_load_explicit(&batch->tail, memory_order_relaxed); /* relaxed: the owner's own. */
+    for (unsigned i = 0; i < n; i++)                                          /* relaxed: published by B1. */
+        atomic_store_explicit(&batch->slots[(tail + i) % FILCHI_BATCH], items[i], memory_order_relaxed);
+    /* release B1: pairs with acquire B1 in filchi_batch_take(); publishes the slots. */
+    atomic_store_explicit(&batch->tail, tail + n, memory_order_release);
+}
+
 bool filchi_batch_empty(const struct filchi_batch *batch)
 {
     /* acquire B2: pairs with release B2 in filchi_batch_take(), before the owner refills. */

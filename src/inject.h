@@ -81,6 +81,10 @@ void filchi_batch_init(struct filchi_batch *batch);
 bool filchi_batch_fill(struct filchi_batch *batch, struct filchi_inject *inject, unsigned most);
 /* Anyone. The oldest item, or NULL if the batch is empty. Waits for nobody. */
 void *filchi_batch_take(struct filchi_batch *batch);
+/* Owner. All of them, oldest first; how many. */
+unsigned filchi_batch_take_all(struct filchi_batch *batch, void *items[FILCHI_BATCH]);
+/* Owner, when it has taken all: the n newest are there again. */
+void filchi_batch_put_back(struct filchi_batch *batch, void *const *items, unsigned n);
 bool filchi_batch_empty(const struct filchi_batch *batch);
 /* Anyone: how many items it has; an answer for about that moment. */
 size_t filchi_batch_count(const struct filchi_batch *batch);

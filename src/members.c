@@ -3,6 +3,7 @@
 #include "members.h"
 
 #include "handoff.h"
+#include "stopping.h"
 #include "transition.h"
 
 /* Most tasks of a stopped group that are dealt with between two looks at what is awaited. */
@@ -81,7 +82,7 @@ static void stop_entry(struct filchi_thread *thread, filch_future *future)
         /* Its own stop may descend from the group's, and is reached a moment later. */
         for (unsigned spins = 0; !filchi_stop_peek(filchi_future_stop(future)); spins++)
             filchi_os_relax(spins);
-        filchi_worker_stopped(thread, filchi_future_complete_stopped(future));
+        filchi_stopping_end(thread, future);
     }
     filchi_counter_add(&thread->worker->finished, 1);
 }
@@ -112,6 +113,6 @@ bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_
         filchi_worker_run_entry(thread, future, false);
     if (newest)
         stop_more(thread, group);
-    filchi_worker_tell_group(thread);
+    filchi_stopping_tell(thread);
     return true;
 }

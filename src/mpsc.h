@@ -2,7 +2,7 @@
 /*
  * A queue with many producers and one consumer at a time: a facade over liburcu's wfcqueue (Desnoyers and
  * Jiangshan). Push is wait-free; pop never blocks. In builds for ThreadSanitizer, which does not see liburcu's
- * inline assembly, a C11 twin of the same layout and algorithm takes its place.
+ * inline assembly, a C11 twin of the same layout and algorithm takes its place (mpsc_twin.h).
  *
  * Invariant: tail points to the last node, or to the dummy `head` when empty. From every node `next` leads to
  * the node after it, except between the two steps of a push.
@@ -46,6 +46,26 @@ static inline bool filchi_mpsc_push(struct filchi_mpsc *queue, struct filchi_mps
     return !cds_wfcq_enqueue(&queue->head, &queue->tail, &node->node);
 }
 
+/* Who has both, neither in a queue: the second comes after the first; NULL: nobody does. */
+static inline void filchi_mpsc_link(struct filchi_mpsc_node *first, struct filchi_mpsc_node *second)
+{
+    /* release M2: pairs with acquire M2 in pop and in filchi_future_thread(). */
+    atomic_thread_fence(memory_order_release);
+    CMM_STORE_SHARED(first->node.next, second ? &second->node : NULL);
+}
+
+/* As push, for nodes linked from `first` to `last`, behind which nobody comes. */
+static inline bool filchi_mpsc_push_linked(struct filchi_mpsc *queue, struct filchi_mpsc_node *first,
+                                           struct filchi_mpsc_node *last)
+{
+    struct __cds_wfcq_head head;
+    struct cds_wfcq_tail tail;
+    __cds_wfcq_init(&head, &tail);
+    head.node.next = &first->node;
+    tail.p = &last->node;
+    return __cds_wfcq_splice_nonblocking(&queue->head, &queue->tail, &head, &tail) == CDS_WFCQ_RET_DEST_EMPTY;
+}
+
 /* The consumer. */
 static inline enum filchi_mpsc_pop filchi_mpsc_pop(struct filchi_mpsc *queue, struct filchi_mpsc_node **out)
 {
@@ -66,68 +86,7 @@ static inline bool filchi_mpsc_empty(struct filchi_mpsc *queue)
 }
 
 #else
-
-struct filchi_mpsc_node {
-    _Atomic(struct filchi_mpsc_node *) next;
-};
-
-struct filchi_mpsc {
-    struct filchi_mpsc_node head;                                  /* consumer */
-    _Alignas(FILCHI_LINE) _Atomic(struct filchi_mpsc_node *) tail; /* producers */
-};
-
-static inline void filchi_mpsc_init(struct filchi_mpsc *queue)
-{
-    atomic_init(&queue->head.next, NULL);
-    atomic_init(&queue->tail, &queue->head);
-}
-
-static inline bool filchi_mpsc_push(struct filchi_mpsc *queue, struct filchi_mpsc_node *node)
-{
-    atomic_store_explicit(&node->next, NULL, memory_order_relaxed); /* relaxed: published by the exchange. */
-    /* acq_rel M1: pairs with itself in later pushes and with the exchange in pop; hands on all earlier nodes. */
-    struct filchi_mpsc_node *before = atomic_exchange_explicit(&queue->tail, node, memory_order_acq_rel);
-    /* release M2: pairs with acquire M2 in pop; publishes the node and what the producer wrote before. */
-    atomic_store_explicit(&before->next, node, memory_order_release);
-    return before == &queue->head;
-}
-
-static inline enum filchi_mpsc_pop filchi_mpsc_pop(struct filchi_mpsc *queue, struct filchi_mpsc_node **out)
-{
-    /* acquire M2: pairs with release M2 in push. */
-    struct filchi_mpsc_node *first = atomic_load_explicit(&queue->head.next, memory_order_acquire);
-    if (!first) /* relaxed: only compared. */
-        return atomic_load_explicit(&queue->tail, memory_order_relaxed) == &queue->head ? FILCHI_MPSC_EMPTY
-                                                                                        : FILCHI_MPSC_BUSY;
-    *out = first;
-    /* acquire M2: pairs with release M2 in push. */
-    struct filchi_mpsc_node *second = atomic_load_explicit(&first->next, memory_order_acquire);
-    if (!second) {
-        /* The dummy is unlinked before it becomes the tail again, so that a push after that finds it clean. */
-        atomic_store_explicit(&queue->head.next, NULL, memory_order_relaxed); /* relaxed: M1 below publishes it. */
-        struct filchi_mpsc_node *expected = first;
-        /* acq_rel M1: pairs with the exchange in push. */
-        if (atomic_compare_exchange_strong_explicit(&queue->tail, &expected, &queue->head, memory_order_acq_rel,
-                                                    memory_order_relaxed))
-            return FILCHI_MPSC_LAST;
-        /* acquire M2: pairs with release M2 in push. */
-        second = atomic_load_explicit(&first->next, memory_order_acquire);
-        if (!second) {
-            atomic_store_explicit(&queue->head.next, first, memory_order_relaxed); /* relaxed: consumer's own. */
-            return FILCHI_MPSC_BUSY;
-        }
-    }
-    atomic_store_explicit(&queue->head.next, second, memory_order_relaxed); /* relaxed: consumer's own. */
-    return FILCHI_MPSC_ONE;
-}
-
-static inline bool filchi_mpsc_empty(struct filchi_mpsc *queue)
-{
-    /* acquire M2: a false answer is followed by a pop; relaxed: only compared. */
-    return !atomic_load_explicit(&queue->head.next, memory_order_acquire) &&
-           atomic_load_explicit(&queue->tail, memory_order_relaxed) == &queue->head;
-}
-
+#include "mpsc_twin.h"
 #endif
 
 /*
@@ -142,6 +101,29 @@ static inline struct filchi_mpsc_node *filchi_mpsc_take(struct filchi_mpsc *queu
         filchi_os_relax(spins);
     *emptied += outcome == FILCHI_MPSC_LAST;
     return outcome == FILCHI_MPSC_EMPTY ? NULL : node;
+}
+
+/* Nodes that one thread collects before it pushes them all; NULL, NULL: none. */
+struct filchi_mpsc_chain {
+    struct filchi_mpsc_node *first, *last;
+};
+
+static inline void filchi_mpsc_chain_add(struct filchi_mpsc_chain *chain, struct filchi_mpsc_node *node)
+{
+    if (chain->first)
+        filchi_mpsc_link(chain->last, node);
+    else
+        chain->first = node;
+    chain->last = node;
+}
+
+/* As push, for one node or more, which come one after the other. The chain is empty then. */
+static inline bool filchi_mpsc_push_chain(struct filchi_mpsc *queue, struct filchi_mpsc_chain *chain)
+{
+    filchi_mpsc_link(chain->last, NULL);
+    bool was_empty = filchi_mpsc_push_linked(queue, chain->first, chain->last);
+    *chain = (struct filchi_mpsc_chain) { NULL, NULL };
+    return was_empty;
 }
 
 #endif

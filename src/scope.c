@@ -2,14 +2,14 @@
 /*
  * Scopes: tasks that belong together, fail together, and are all over when the scope is closed.
  *
- * Invariant: `unfinished` counts who may still touch the scope: the tasks that are not final, the members that are not in
- * the queue, and the opener but while it joins. A task's record of its error and its stop come before it is taken off.
+ * Invariant: `unfinished` counts who may still touch the scope: the tasks that are not final, and the opener but while it
+ * joins. A task's record of its error and its stop, and its future in the queue, come before it is taken off.
  * Who takes the count to 0 signals the opener, who takes it up from 0 counts that as `owed`: so the opener knows
  * how many signals are due, and after a join nobody touches the scope but by one that it awaits before it frees it.
- * While fewer members were delivered than submitted, one more will come to the queue or its submit fails: both signal.
+ * While fewer futures were delivered than submitted, one more will come to the queue or its submit fails: both signal.
  *
- * Rejected: one count for a task and its member. Who removes another waiter from the task's list at the moment of
- * its completion serves the list instead of the runner, perhaps after the runner has left (waitlist.h).
+ * Rejected: a waiter of each future that puts it into the queue. It is a second cold line for each task, and who removes
+ * another waiter at the moment of the completion serves it instead of the runner, perhaps after the runner has left.
  */
 #include "await.h"
 #include "error.h"
@@ -22,19 +22,18 @@
 #include <errno.h>
 #include <string.h>
 
-/* Its members are the waiters of the futures that it keeps: each one's subject is the future, a reference. */
 struct filch_scope {
     struct filchi_group group; /* first: the tasks know this */
     bool fail_fast, discard;   /* constant */
     _Alignas(FILCHI_LINE) _Atomic size_t unfinished;
-    _Atomic size_t submitted;    /* members; who submits */
+    _Atomic size_t submitted;    /* futures to deliver; who submits */
     _Atomic uint32_t owed;       /* signals that are due beside the queue's; who submits, and the opener */
     _Atomic bool stopped;        /* a task ended because of the stop; who ended it */
     struct filchi_parker parker; /* who completes a task signals the opener */
-    struct filchi_mpsc queue;    /* members that are final; who completes them */
+    struct filchi_mpsc queue;    /* futures that are final, a reference each; who completes them */
     /* Opener. */
-    uint32_t due;                    /* signals accounted for */
-    struct filchi_waiter *delivered; /* its future is lent to the caller */
+    uint32_t due;            /* signals accounted for */
+    filch_future *delivered; /* lent to the caller */
     size_t n_delivered;
     struct filchi_outcome outcome; /* what failed */
 };
@@ -83,12 +82,11 @@ static void on_left(struct filchi_group *group, filch_state state, size_t n)
     leave(scope, n);
 }
 
-static void serve_member(struct filchi_waiter *waiter)
+static void keep(struct filchi_group *group, struct filchi_mpsc_chain *futures)
 {
-    filch_scope *scope = waiter->owner;
-    if (filchi_mpsc_push(&scope->queue, &waiter->in.link))
+    filch_scope *scope = (filch_scope *)group;
+    if (filchi_mpsc_push_chain(&scope->queue, futures))
         filchi_parker_signal(&scope->parker);
-    leave(scope, 1);
 }
 
 static size_t undelivered(const struct filchi_group *group)
@@ -101,9 +99,7 @@ static size_t undelivered(const struct filchi_group *group)
 static size_t unfinished(const struct filchi_group *group)
 {
     const filch_scope *scope = (const filch_scope *)group;
-    /* relaxed: a number to look at. */
-    size_t n = atomic_load_explicit(&scope->unfinished, memory_order_relaxed);
-    return scope->discard ? n : (n + 1) / 2; /* a task whose member is in the queue is about to leave */
+    return atomic_load_explicit(&scope->unfinished, memory_order_relaxed); /* relaxed: a number to look at. */
 }
 
 /* ---- Open ---- */
@@ -170,6 +166,7 @@ int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_opti
     if (!scope)
         return -ENOMEM;
     scope->group = (struct filchi_group) { .failed = record,
+                                           .keep = keep,
                                            .left = on_left,
                                            .close = close_open,
                                            .unfinished = unfinished,
@@ -228,10 +225,9 @@ static bool descends(const filch_stop *stop, const filch_stop *ancestor)
     return stop != NULL;
 }
 
-/* A member whose task was refused. The opener may sleep until it comes. */
-static void retract(filch_scope *scope, struct filchi_waiter *member)
+/* A future to deliver whose task was refused. The opener may sleep until it comes. */
+static void retract(filch_scope *scope)
 {
-    filchi_os_free(member);
     /* relaxed: the signal publishes them. */
     atomic_fetch_sub_explicit(&scope->submitted, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&scope->owed, 1, memory_order_relaxed);
@@ -251,26 +247,19 @@ int filch_scope_submit_with(filch_scope *scope, filch_fn *fn, void *arg, const f
         chosen.stop = scope->group.stop;
     else if (!descends(chosen.stop, scope->group.stop))
         return -EINVAL;
-    struct filchi_membership membership = { .group = &scope->group, .refs = out ? 1 : 0 };
+    bool kept = !scope->discard;
+    const struct filchi_membership membership = { .group = &scope->group,
+                                                  .kept = kept,
+                                                  .refs = kept + (out ? 1u : 0u) };
     filch_future *future = NULL;
-    if (!scope->discard) {
-        struct filchi_waiter *member = filchi_os_alloc_aligned(_Alignof(struct filchi_waiter), sizeof *member);
-        if (!member)
-            return -ENOMEM;
-        member->serve = serve_member;
-        member->owner = scope;
-        membership.waiter = member;
-        membership.refs++;
-    }
-    size_t touching = scope->discard ? 1 : 2;
-    enter(scope, touching);
-    if (!scope->discard) /* relaxed: what a task submits is counted before its own member is in the queue. */
+    enter(scope, 1);
+    if (kept) /* relaxed: what a task submits is counted before its own future is in the queue. */
         atomic_fetch_add_explicit(&scope->submitted, 1, memory_order_relaxed);
     rc = filchi_submit(scope->group.pool, fn, arg, &chosen, &membership, membership.refs ? &future : NULL);
     if (rc) {
-        if (!scope->discard)
-            retract(scope, membership.waiter);
-        leave(scope, touching);
+        if (kept)
+            retract(scope);
+        leave(scope, 1);
     } else if (out) {
         *out = future;
     }
@@ -285,29 +274,22 @@ int filch_scope_submit(filch_scope *scope, filch_fn *fn, void *arg, filch_future
 /* ---- Next ---- */
 
 /* The next that is final, or NULL. */
-static struct filchi_waiter *take(filch_scope *scope)
+static filch_future *take(filch_scope *scope)
 {
-    return (struct filchi_waiter *)(void *)filchi_mpsc_take(&scope->queue, &scope->due);
+    struct filchi_mpsc_node *node = filchi_mpsc_take(&scope->queue, &scope->due);
+    return node ? filchi_container_of(node, filch_future, link) : NULL;
 }
 
-static void free_member(struct filchi_waiter *member)
-{
-    if (!member)
-        return;
-    filch_future_unref(member->subject);
-    filchi_os_free(member);
-}
-
-static struct filchi_waiter *await_member(filch_scope *scope, int64_t deadline, int *rc)
+static filch_future *await_next(filch_scope *scope, int64_t deadline, int *rc)
 {
     struct filchi_await await;
-    struct filchi_waiter *member;
+    filch_future *next;
     filchi_await_begin(&await, &scope->parker, deadline, true);
     await.awaited = (struct filchi_awaited) { .kind = FILCHI_AWAITED_MEMBER, .group = &scope->group };
     for (;;) {
         uint32_t seen = filchi_parker_count(&scope->parker);
-        member = take(scope);
-        if (member || undelivered(&scope->group) == 0)
+        next = take(scope);
+        if (next || undelivered(&scope->group) == 0)
             break;
         bool prefer_handoff = await.thread && !await.blocked && filchi_worker_tasks_are_long(await.thread);
         enum filchi_await_run run = filchi_await_run_member(&await, &scope->group, prefer_handoff);
@@ -315,12 +297,12 @@ static struct filchi_waiter *await_member(filch_scope *scope, int64_t deadline, 
             continue;
         *rc = filchi_await_pause(&await, seen, run == FILCHI_AWAIT_LEFT);
         if (*rc) {
-            member = take(scope);
+            next = take(scope);
             break;
         }
     }
     scope->due += filchi_await_end(&await);
-    return member;
+    return next;
 }
 
 int filch_scope_next(filch_scope *scope, int64_t timeout_ns, filch_future **out)
@@ -331,17 +313,17 @@ int filch_scope_next(filch_scope *scope, int64_t timeout_ns, filch_future **out)
         return -EOWNERDEAD;
     if (!find_open(scope))
         return -EDEADLK;
-    free_member(scope->delivered);
+    filch_future_unref(scope->delivered);
     int rc = 0;
-    struct filchi_waiter *member = take(scope);
-    if (!member && undelivered(&scope->group) > 0)
-        member = await_member(scope, filchi_os_deadline(timeout_ns), &rc);
-    scope->delivered = member;
-    if (!member)
+    filch_future *next = take(scope);
+    if (!next && undelivered(&scope->group) > 0)
+        next = await_next(scope, filchi_os_deadline(timeout_ns), &rc);
+    scope->delivered = next;
+    if (!next)
         return rc;
     scope->n_delivered++;
-    *out = member->subject;
-    scope->outcome.told |= filchi_future_state(*out) == FILCH_FAILED;
+    *out = next;
+    scope->outcome.told |= filchi_future_state(next) == FILCH_FAILED;
     return 1;
 }
 
@@ -423,9 +405,9 @@ void filch_scope_close(filch_scope *scope)
     while (await_all(scope, true)) /* the tasks use it: whatever it takes */
         filchi_os_yield();
     unlink_scope(scope);
-    free_member(scope->delivered);
-    for (struct filchi_waiter *member; (member = take(scope));)
-        free_member(member);
+    filch_future_unref(scope->delivered);
+    for (filch_future *future; (future = take(scope));)
+        filch_future_unref(future);
     /* relaxed: by Z1. */
     filchi_parker_settle(&scope->parker, scope->due + atomic_load_explicit(&scope->owed, memory_order_relaxed));
     filchi_outcome_fini(&scope->outcome, scope->group.pool->origin);

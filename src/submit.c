@@ -236,7 +236,8 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
     bool delayed = options->start_at_ns > 0;
     filchi_future_init(future, fn, arg, membership->refs);
     future->stop = hold_stop(pool, options->stop, membership->group, prepared.plan) |
-                   (prepared.entry == FILCHI_ENTRY_PLACE ? FILCHI_STOP_PLACE : 0);
+                   (prepared.entry == FILCHI_ENTRY_PLACE ? FILCHI_STOP_PLACE : 0) |
+                   (membership->kept ? FILCHI_STOP_KEPT : 0);
     if (filled)
         fill(future, options, &prepared, membership, delayed);
     filch_future *handle = future; /* a task nobody holds may be gone once it is published */

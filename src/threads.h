@@ -38,32 +38,38 @@ struct filchi_awaited {
     size_t *hint; /* of nodes: one that could become final when it was last looked at; handoff's lock */
 };
 
+/* Tasks that a thread has stopped before they ran and not told their group of so far; stopping.h. */
+struct filchi_stopped {
+    struct filchi_group *group;     /* NULL: none */
+    size_t n;                       /* 1 at least: so the group is there */
+    int code;                       /* why its stop is requested; 0 if only stops below it are, for all we know */
+    struct filchi_mpsc_chain chain; /* those of them that it keeps */
+};
+
 enum filchi_place { FILCHI_NOWHERE, FILCHI_SPARE, FILCHI_RESUMABLE, FILCHI_BLOCKED, FILCHI_IN_REGION };
 
 struct filchi_thread {
-    filch_pool *pool;             /* constant */
-    bool guest;                   /* constant: none of the pool's, but it runs a task of it within a submit */
-    struct filchi_thread *host;   /* constant: a guest's, what the thread is else; NULL: no pool's */
-    struct filchi_worker *worker; /* the holder; given under handoff's lock while it has none */
-    struct filchi_frame *frame;   /* own: innermost task */
-    bool searching;               /* own, or the giver: counted in the idle word */
-    bool outside;                 /* own: the task found last came from outside */
-    struct filchi_group
-        *stopped_group;           /* own: it has stopped tasks of this group and not told it so far; or NULL */
-    size_t n_stopped;             /* own: how many of them */
-    bool stopping;                /* own: the last task was stopped before it ran, which takes no time */
-    bool due;                     /* own: it had waited for its time, and holds no place */
-    struct filchi_forker *forker; /* own: what it forks with, if it ever did; kept for the next of this memory */
-    struct filchi_forker *victim; /* own: of whom it stole a forked call last; the same */
-    filch_forked *stolen;         /* own: such a call that it has found instead of a task */
-    unsigned regions;             /* own: blocking regions it is in; the worker is given away meanwhile */
-    uint64_t awaits;              /* own: waits so far, to tell leaves from mains */
-    uintptr_t stack_low;          /* own: 0 if unknown, then nothing runs in place */
-    size_t stack_reserve;         /* own: what must be left below a task that is run in place, bytes */
-    struct filchi_label label;    /* own writes, all read */
-    _Atomic unsigned depth;       /* tasks on its stack; the same */
-    _Atomic long id;              /* the system's number of it; the same */
-    struct filchi_parker parker;  /* signalled when a worker was given or the pool ends */
+    filch_pool *pool;              /* constant */
+    bool guest;                    /* constant: none of the pool's, but it runs a task of it within a submit */
+    struct filchi_thread *host;    /* constant: a guest's, what the thread is else; NULL: no pool's */
+    struct filchi_worker *worker;  /* the holder; given under handoff's lock while it has none */
+    struct filchi_frame *frame;    /* own: innermost task */
+    bool searching;                /* own, or the giver: counted in the idle word */
+    bool outside;                  /* own: the task found last came from outside */
+    struct filchi_stopped stopped; /* own */
+    bool stopping;                 /* own: the last task was stopped before it ran, which takes no time */
+    bool due;                      /* own: it had waited for its time, and holds no place */
+    struct filchi_forker *forker;  /* own: what it forks with, if it ever did; kept for the next of this memory */
+    struct filchi_forker *victim;  /* own: of whom it stole a forked call last; the same */
+    filch_forked *stolen;          /* own: such a call that it has found instead of a task */
+    unsigned regions;              /* own: blocking regions it is in; the worker is given away meanwhile */
+    uint64_t awaits;               /* own: waits so far, to tell leaves from mains */
+    uintptr_t stack_low;           /* own: 0 if unknown, then nothing runs in place */
+    size_t stack_reserve;          /* own: what must be left below a task that is run in place, bytes */
+    struct filchi_label label;     /* own writes, all read */
+    _Atomic unsigned depth;        /* tasks on its stack; the same */
+    _Atomic long id;               /* the system's number of it; the same */
+    struct filchi_parker parker;   /* signalled when a worker was given or the pool ends */
     /* All under handoff's lock. */
     enum filchi_place place;
     struct filchi_thread *next, *previous; /* in the list of that place */

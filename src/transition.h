@@ -11,6 +11,27 @@ enum filchi_claim {
     FILCHI_CLAIM_STALE, /* somebody else claimed or cancelled it before */
 };
 
+/* The runner, before it is final. */
+static inline void filchi_future_drop_stop(const filch_future *future)
+{
+    if (future->stop & FILCHI_STOP_OWNED)
+        filch_stop_unref(filchi_future_stop(future));
+}
+
+/* Who ends it, before it is FAILED or STOPPED or at once after: not 0. */
+static inline void filchi_future_set_code(filch_future *future, int code)
+{
+    atomic_store_explicit(&future->value.code, code, memory_order_relaxed); /* relaxed: see the next. */
+}
+int filchi_future_await_code(const filch_future *future);
+/* Once it is FAILED or STOPPED. It may be STOPPED a moment before the code is there. */
+static inline int filchi_future_code(const filch_future *future)
+{
+    /* relaxed: nothing else is read on the strength of it. */
+    int code = (int)atomic_load_explicit(&future->value.code, memory_order_relaxed);
+    return code ? code : filchi_future_await_code(future);
+}
+
 /* The submitter, before it is published. `refs` handles; 0 for a task that nobody holds. */
 void filchi_future_init(filch_future *future, filch_fn *fn, void *arg, uint32_t refs);
 /* The same, with a cold part: it starts later, or again. The future owns the plan. Not pending but waiting, if `wait`. */
@@ -46,8 +67,38 @@ static inline filch_fn *filchi_future_begin(filch_future *future, const struct f
 /* The runner, with what the function returned: RUNNING -> DONE, FAILED or STOPPED. Never touch the object
  * again. */
 void filchi_future_complete(filch_future *future, int rc);
-/* The runner, instead of running it: its stop is requested. Returns the group, or NULL, that it must tell. */
-struct filchi_group *filchi_future_complete_stopped(filch_future *future);
+/* The runner, instead of running it, for the reason `code`: RUNNING -> STOPPED. It has dropped the stop. Returns the word
+ * before: it owes a filchi_future_tell_waiters(), and until then is not to touch the object unless it was KEPT. */
+static inline uintptr_t filchi_future_complete_stopped(filch_future *future, int code)
+{
+    uintptr_t old = 0;
+    filchi_future_set_code(future, code);
+    filchi_waitlist_move(&future->waiters, FILCH_RUNNING, FILCH_STOPPED, &old);
+    return old;
+}
+/*
+ * Who popped the queue entry of one that is KEPT, in place of a claim: its stop is requested, for the reason `code`.
+ * PENDING -> STOPPED, in one step. As long as it is PENDING others may claim it, and the place of the code be the result's: so
+ * the code comes after. STALE as with a claim; else as filchi_future_complete_stopped(), with the word before in *old.
+ */
+static inline enum filchi_claim filchi_future_stop_entry(filch_future *future, int code, uintptr_t *old)
+{
+    if (!filchi_waitlist_move(&future->waiters, FILCH_PENDING, FILCH_STOPPED, old)) {
+        filch_future_unref(future);
+        return FILCHI_CLAIM_STALE;
+    }
+    filchi_future_set_code(future, code); /* it is ours until the group has it */
+    return FILCHI_CLAIM_GOT;
+}
+/* It is final and nobody holds it. */
+void filchi_future_destroy(filch_future *future);
+/* Who made it final: `old` is the word before. The last touch, but for holders. */
+static inline void filchi_future_tell_waiters(filch_future *future, uintptr_t old)
+{
+    filchi_waitlist_serve(old);
+    if (old & FILCHI_WORD_ORPHAN)
+        filchi_future_destroy(future);
+}
 
 /* The runner, after filchi_future_attempt_error(): RUNNING -> RETRY_WAIT. The error is dropped. */
 void filchi_future_wait(filch_future *future);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Waiting for one future or several, and sleeping. */
 #include "await.h"
+#include "transition.h"
 
 #include <errno.h>
 
@@ -25,7 +26,7 @@ int filch_future_result(filch_future *future, int64_t timeout_ns, void **out)
         return 0;
     case FILCH_FAILED:
         filchi_future_look(future);
-        return (int)future->value.code;
+        return filchi_future_code(future);
     default:
         return -ECANCELED;
     }

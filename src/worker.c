@@ -6,6 +6,7 @@
 #include "handoff.h"
 #include "later.h"
 #include "starting.h"
+#include "stopping.h"
 #include "transition.h"
 
 #include <string.h>
@@ -206,7 +207,7 @@ static filch_future *find_work(struct filchi_thread *thread)
 {
     for (;;) {
         if (filchi_handoff_must_yield(thread->pool)) {
-            filchi_worker_tell_group(thread);
+            filchi_stopping_tell(thread);
             if (filchi_handoff_yield(thread)) {
                 filchi_worker_check_drained(thread->pool);
                 return NULL;
@@ -214,7 +215,7 @@ static filch_future *find_work(struct filchi_thread *thread)
         }
         filch_future *found = take_own(thread);
         if (!found) {
-            filchi_worker_tell_group(thread);
+            filchi_stopping_tell(thread);
             found = search(thread);
         }
         if (found || thread->stolen) {
@@ -343,32 +344,13 @@ static void execute_sampled(struct filchi_thread *thread, filch_future *future, 
         update(&worker->leaves, ns);
 }
 
-void filchi_worker_tell_stopped(struct filchi_thread *thread)
-{
-    struct filchi_group *group = thread->stopped_group;
-    thread->stopped_group = NULL;
-    group->left(group, FILCH_STOPPED, thread->n_stopped);
-}
-
-/* When a scope with many tasks is stopped, they would all pull its count from core to core. */
-void filchi_worker_stopped(struct filchi_thread *thread, struct filchi_group *group)
-{
-    if (group != thread->stopped_group) {
-        filchi_worker_tell_group(thread);
-        thread->stopped_group = group;
-        thread->n_stopped = 0;
-    }
-    thread->n_stopped++;
-    thread->stopping = true;
-}
-
 static void run_claimed(struct filchi_thread *thread, filch_future *future, bool outside)
 {
     if (filchi_stop_peek(filchi_future_stop(future))) {
-        filchi_worker_stopped(thread, filchi_future_complete_stopped(future));
+        filchi_stopping_end(thread, future);
         return;
     }
-    filchi_worker_tell_group(thread);
+    filchi_stopping_tell(thread);
     thread->stopping = false;
     if (thread->guest) /* it has no worker whose averages could be told */
         execute(thread, future);
@@ -386,10 +368,12 @@ void filchi_worker_give_up_place(struct filchi_thread *thread, const filch_futur
 /* Cancels it, or claims and runs it, unless the entry is stale. */
 static void deal_with(struct filchi_thread *thread, filch_future *future, bool outside)
 {
-    if (filchi_pool_is_cancelling(thread->pool))
+    if (filchi_pool_is_cancelling(thread->pool)) {
+        filchi_stopping_tell(thread); /* callbacks may take their time */
         filchi_future_cancel_entry(future);
-    else if (filchi_future_claim(future) == FILCHI_CLAIM_GOT)
+    } else if (filchi_future_claim(future) == FILCHI_CLAIM_GOT) {
         run_claimed(thread, future, outside);
+    }
 }
 
 void filchi_worker_run_entry(struct filchi_thread *thread, filch_future *future, bool outside)
@@ -405,7 +389,7 @@ void filchi_worker_run_as_guest(filch_pool *pool, filch_future *future)
     struct filchi_thread guest = { .pool = pool, .guest = true, .host = filchi_worker_thread() };
     filchi_thread_here = &guest;
     deal_with(&guest, future, true);
-    filchi_worker_tell_group(&guest);
+    filchi_stopping_tell(&guest);
     filchi_forker_free(guest.forker);
     filchi_thread_here = here;
     filchi_worker_count_reaped(pool);
@@ -425,7 +409,7 @@ bool filchi_worker_run_newest(struct filchi_thread *thread, filch_future *future
 {
     if (filchi_deque_peek(&thread->worker->deque) != future || !run_newest(thread, future))
         return false;
-    filchi_worker_tell_group(thread); /* the awaiting task may wait for it next */
+    filchi_stopping_tell(thread); /* the awaiting task may wait for it next */
     return true;
 }
 
@@ -444,7 +428,7 @@ static bool run_awaited(struct filchi_thread *thread, filch_future *future)
 bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *future)
 {
     bool ran = run_awaited(thread, future);
-    filchi_worker_tell_group(thread); /* as above */
+    filchi_stopping_tell(thread); /* as above */
     return ran;
 }
 
@@ -472,8 +456,11 @@ void *filchi_worker_main(void *arg)
     measure_stack(thread);
     while (filchi_handoff_await_worker(thread)) {
         filch_future *found;
-        while ((found = find_work(thread)))
+        while ((found = find_work(thread))) {
             filchi_worker_run_entry(thread, found, thread->outside);
+            if (thread->stopping)
+                filchi_stopping_batch(thread);
+        }
     }
     filchi_thread_here = NULL;
     filchi_starting_end(thread);

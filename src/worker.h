@@ -75,15 +75,6 @@ bool filchi_worker_tasks_are_long(const struct filchi_thread *thread);
 
 /* Anyone, as a reader: the oldest in the queues of a worker, or NULL. */
 filch_future *filchi_worker_steal_from(struct filchi_worker *victim, bool *outside);
-/* T's own: a task of the group (NULL: none) was stopped before it ran; and, before the thread does anything that may
- * take time: tells the group of all of them. */
-void filchi_worker_stopped(struct filchi_thread *thread, struct filchi_group *group);
-void filchi_worker_tell_stopped(struct filchi_thread *thread);
-static inline void filchi_worker_tell_group(struct filchi_thread *thread)
-{
-    if (thread->stopped_group)
-        filchi_worker_tell_stopped(thread);
-}
 /* Somebody without a worker has dealt with a task. */
 void filchi_worker_count_reaped(filch_pool *pool);
 /* Anyone: the pool is closed; if everything is final, marks it drained and sends the threads home. */

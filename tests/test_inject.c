@@ -266,3 +266,29 @@ Test(inject, with_one_owner_and_no_thief_the_order_is_that_of_submission)
     }
     end_traffic(traffic, producers);
 }
+
+Test(inject, what_an_owner_takes_at_once_and_puts_back_keeps_its_order)
+{
+    struct filchi_inject inject;
+    struct filchi_batch batch;
+    int items[FILCHI_BATCH + 2];
+    void *taken[FILCHI_BATCH];
+    cr_assert_eq(filchi_inject_init(&inject), 0);
+    filchi_batch_init(&batch);
+    cr_assert_eq(filchi_batch_take_all(&batch, taken), 0);
+    for (int i = 0; i < FILCHI_BATCH + 2; i++)
+        cr_assert_eq(filchi_inject_push(&inject, &items[i]), 0);
+    cr_assert(filchi_batch_fill(&batch, &inject, FILCHI_BATCH));
+    cr_assert_eq(filchi_batch_take(&batch), &items[0]);
+    cr_assert_eq(filchi_batch_take_all(&batch, taken), FILCHI_BATCH - 1);
+    cr_assert(filchi_batch_empty(&batch));
+    cr_assert_eq(taken[0], &items[1]);
+    filchi_batch_put_back(&batch, &taken[1], FILCHI_BATCH - 2);
+    for (int i = 2; i < FILCHI_BATCH + 2; i++) {
+        if (filchi_batch_empty(&batch))
+            filchi_batch_fill(&batch, &inject, FILCHI_BATCH);
+        cr_assert_eq(filchi_batch_take(&batch), &items[i]);
+    }
+    cr_assert_null(filchi_batch_take(&batch));
+    filchi_inject_fini(&inject);
+}

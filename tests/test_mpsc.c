@@ -35,3 +35,26 @@ Test(mpsc, a_pop_tells_the_last_from_the_others_and_from_none)
     }
     cr_assert_eq(filchi_mpsc_pop(&queue, &out), FILCHI_MPSC_EMPTY);
 }
+
+Test(mpsc, a_chain_comes_as_one)
+{
+    struct filchi_mpsc queue;
+    struct filchi_mpsc_chain chain = { NULL, NULL };
+    struct filchi_mpsc_node nodes[6], *out = NULL;
+    filchi_mpsc_init(&queue);
+    for (int i = 0; i < 3; i++)
+        filchi_mpsc_chain_add(&chain, &nodes[i]);
+    cr_assert(filchi_mpsc_push_chain(&queue, &chain));
+    cr_assert_null(chain.first, "it may be used again");
+    filchi_mpsc_chain_add(&chain, &nodes[3]);
+    cr_assert_not(filchi_mpsc_push_chain(&queue, &chain));
+    filchi_mpsc_push(&queue, &nodes[4]);
+    filchi_mpsc_chain_add(&chain, &nodes[5]);
+    cr_assert_not(filchi_mpsc_push_chain(&queue, &chain));
+    for (int i = 0; i < 6; i++) {
+        cr_assert_eq(filchi_mpsc_pop(&queue, &out), i < 5 ? FILCHI_MPSC_ONE : FILCHI_MPSC_LAST);
+        cr_assert_eq(out, &nodes[i]);
+    }
+    filchi_mpsc_chain_add(&chain, &nodes[0]);
+    cr_assert(filchi_mpsc_push_chain(&queue, &chain), "after LAST the next push says it was empty");
+}

@@ -136,9 +136,11 @@ Test(scope_faults, without_memory_at_all_what_was_submitted_is_joined)
     spawn(scope, pass_gate, &gate);
     spawn(scope, fail_with_io, NULL);
     event_await(&gate.started);
+    filch_task_options named = FILCH_TASK_OPTIONS;
+    named.name = "a name that is too long to be kept inside";
     atomic_store(&filchi_os_faults.allocations, -1);
     cr_assert_eq(filch_scope_open(&none, pool, NULL), -ENOMEM);
-    cr_assert_eq(filch_scope_submit(scope, do_nothing, NULL, &next), -ENOMEM);
+    cr_assert_eq(filch_scope_submit_with(scope, do_nothing, NULL, &named, &next), -ENOMEM);
     gate_open(&gate);
     cr_assert_eq(filch_scope_join(scope, &error), -EIO);
     cr_assert_eq(filch_error_code(error), -ENOMEM); /* the one that stands in */

@@ -248,10 +248,10 @@ Test(scope_next, stop_of_the_waiting_task_ends_the_wait)
 static void *submit_in_vain(void *scope)
 {
     int rc;
-    /* The first allocation is the member's, the second the name's. */
+    /* The first allocation is the name's. */
     filch_task_options options = FILCH_TASK_OPTIONS;
     options.name = "a name that does not fit the object itself";
-    atomic_store(&filchi_os_faults.allocations, 2);
+    atomic_store(&filchi_os_faults.allocations, 1);
     rc = filch_scope_submit_with(scope, do_nothing, NULL, &options, NULL);
     must(rc == -ENOMEM);
     return NULL;

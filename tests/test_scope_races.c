@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What may go on beside a join or a close: waits for members that run out of time, submits from other threads. */
+/* What may go on beside a join or a close: waits for tasks that run out of time, submits from other threads. */
 #include "future.h"
 #include "scope_support.h"
 
@@ -19,64 +19,21 @@ static void end_removal(filch_future *future)
     filchi_waitlist_serve(word & ~FILCHI_WORD_LOCKED);
 }
 
-Test(scope_races, a_member_that_is_not_in_the_queue_so_far_is_neither_forgotten_nor_the_end)
+Test(scope_races, a_future_whose_waiters_are_left_to_a_remover_is_delivered_at_once)
 {
     filch_pool *pool = pool_of(1);
     struct gate gate = GATE;
     filch_scope *scope = scope_of(pool);
-    filch_future *member = spawn_held(scope, pass_gate, &gate), *next = NULL;
-    begin_removal(member);
+    filch_future *held = spawn_held(scope, pass_gate, &gate), *next = NULL;
+    begin_removal(held);
     gate_open(&gate);
-    UNTIL(filch_future_done(member));
-    cr_assert_eq(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL), 0); /* its runner has left */
-    cr_assert_eq(filch_scope_next(scope, 0, &next), -ETIMEDOUT);
-    end_removal(member);
     cr_assert_eq(filch_scope_next(scope, FILCH_FOREVER, &next), 1);
-    cr_assert_eq(next, member);
+    cr_assert_eq(next, held);
     cr_assert_eq(filch_scope_next(scope, FILCH_FOREVER, &next), 0);
-    filch_scope_close(scope);
-    filch_future_unref(member);
+    cr_assert_eq(finish(scope), 0);
+    end_removal(held);
+    filch_future_unref(held);
     filch_pool_destroy(pool);
-}
-
-struct closing {
-    filch_pool *pool;
-    struct gate gate;
-    filch_future *member;
-    struct event submitted, removing;
-    _Atomic bool closed;
-};
-
-static void *open_and_close(void *arg)
-{
-    struct closing *closing = arg;
-    filch_scope *scope = scope_of(closing->pool);
-    closing->member = spawn_held(scope, pass_gate, &closing->gate);
-    event_signal(&closing->submitted);
-    event_await(&closing->removing);
-    filch_scope_close(scope);
-    atomic_store(&closing->closed, true);
-    return NULL;
-}
-
-Test(scope_races, close_waits_for_a_member_that_is_not_in_the_queue_so_far)
-{
-    struct closing closing = { .pool = pool_of(1), .gate = GATE, .submitted = EVENT, .removing = EVENT };
-    pthread_t opener;
-    pthread_create(&opener, NULL, open_and_close, &closing);
-    event_await(&closing.submitted);
-    event_await(&closing.gate.started);
-    begin_removal(closing.member);
-    gate_open(&closing.gate);
-    cr_assert_eq(filch_pool_shutdown(closing.pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL), 0);
-    event_signal(&closing.removing);
-    for (int i = 0; i < 1000; i++)
-        sched_yield(); /* time to go wrong in */
-    cr_assert(!atomic_load(&closing.closed));
-    end_removal(closing.member);
-    pthread_join(opener, NULL);
-    filch_future_unref(closing.member);
-    filch_pool_destroy(closing.pool);
 }
 
 /* ---- Submits beside a join ---- */
