@@ -247,12 +247,14 @@ static void one_round(uint64_t *random)
     for (unsigned i = 0; i < stress.threads; i++)
         CHECK_IS(pthread_create(&threads[i], NULL, party, (void *)(uintptr_t)(i + 1)), 0);
     unsigned flags = stress_below(random, 8);
+    stress_phase("mapping");
     if (early) {
         stress_nap(stress_below(random, 20000000));
         CHECK_IS(filch_pool_shutdown(pool, flags & ~FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL), 0);
     }
     for (unsigned i = 0; i < stress.threads; i++)
         pthread_join(threads[i], NULL);
+    stress_phase("shutting down");
     filch_pool_stats stats = FILCH_POOL_STATS;
     CHECK_IS(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL), 0);
     CHECK_IS(filch_pool_stats_get(pool, &stats), 0);
