@@ -402,7 +402,8 @@ unsigned filch_future_attempts(const filch_future *future)
     const struct filchi_plan *plan = filchi_future_plan(future);
     if (plan)
         return filchi_plan_attempt(plan);
-    return atomic_load_explicit(&future->begun, memory_order_relaxed); /* relaxed: a number to look at. */
+    /* relaxed: a number. Not whether it has a thread: a guest's is not kept. */
+    return atomic_load_explicit(&future->begun, memory_order_relaxed);
 }
 
 /* ---- Callbacks ---- */

@@ -45,6 +45,12 @@ static bool is_closed(const filch_pool *pool)
     return atomic_load_explicit(&pool->closing, memory_order_relaxed) & FILCHI_CLOSED;
 }
 
+/* Before anything is allocated: a closed pool starts no thread, an open one has one. */
+static int ensure_open(filch_pool *pool)
+{
+    return is_closed(pool) ? -ESHUTDOWN : filchi_handoff_ensure_thread(pool);
+}
+
 /* Under the shard's lock: makes and publishes it. */
 static int publish(filch_pool *pool, struct filchi_shard *shard, filch_fn *fn, void *arg, filch_future **out)
 {
@@ -68,7 +74,7 @@ static int publish(filch_pool *pool, struct filchi_shard *shard, filch_fn *fn, v
 
 static int submit_outside(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out)
 {
-    int rc = filchi_handoff_ensure_thread(pool);
+    int rc = ensure_open(pool);
     if (rc)
         return rc;
     struct filchi_shard *shard = filchi_submit_shard(pool);
@@ -185,7 +191,7 @@ static void give_up(filch_pool *pool, filch_future *const *futures, size_t n)
 
 static int submit_many_outside(filch_pool *pool, const struct order *order, filch_future **futures)
 {
-    int rc = filchi_handoff_ensure_thread(pool);
+    int rc = ensure_open(pool);
     size_t got = 0;
     while (!rc && got < order->n) { /* others want the lock too */
         size_t wanted = order->n - got < AT_ONCE ? order->n - got : AT_ONCE;

@@ -354,6 +354,7 @@ Test(capacity, the_caller_runs_the_task_as_a_thread_of_the_pool_would)
     void *result = NULL;
     cr_assert_null(filch_task_current());
     cr_assert_eq(filch_future_state(future), FILCH_DONE, "when the submit returns");
+    cr_assert_eq(filch_future_attempts(future), 1);
     cr_assert_eq(filch_future_result(future, 0, &result), 0);
     cr_assert_eq(result, &call);
     cr_assert_eq(atomic_load(&call.runs), 10);

@@ -263,3 +263,42 @@ Test(faults, a_submit_without_memory_submits_nothing)
     filch_pool_destroy(pool);
     cr_assert_eq(atomic_load(&runs), 1);
 }
+
+/* Submits n one after the other while the worker is busy; each that needs memory fails first, and is tried again. How
+ * many failed. */
+static int submit_again_and_again(filch_pool *pool, _Atomic int *runs, int n, filch_future **out)
+{
+    int failed = 0;
+    for (int i = 0; i < n; i++) {
+        filch_future *const before = out ? out[i] : NULL;
+        atomic_store(&filchi_os_faults.allocations, 1);
+        int rc = filch_submit(pool, count_up, (void *)runs, out ? &out[i] : NULL);
+        atomic_store(&filchi_os_faults.allocations, 0);
+        if (!rc)
+            continue;
+        must(rc == -ENOMEM && (!out || out[i] == before));
+        must(filch_submit(pool, count_up, (void *)runs, out ? &out[i] : NULL) == 0);
+        failed++;
+    }
+    return failed;
+}
+
+Test(faults, whichever_submit_of_many_has_no_memory_leaves_nothing_behind)
+{
+    enum { MANY = 2000 };
+    filch_pool *pool = pool_of(1);
+    struct gate gate = GATE;
+    _Atomic int runs = 0;
+    static filch_future *futures[MANY];
+    filch_future *holder = hold_worker(pool, &gate);
+    cr_assert_gt(submit_again_and_again(pool, &runs, MANY, futures), 2 * MANY / 1024,
+                 "for segments of the queue, and slabs");
+    cr_assert_gt(submit_again_and_again(pool, &runs, MANY, NULL), 2 * MANY / 1024);
+    cr_assert_eq(stats_of(pool).submitted, 2 * MANY + 1);
+    let_go(&gate, holder);
+    cr_assert_eq(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, -1, NULL), 0);
+    cr_assert_eq(stats_of(pool).finished, 2 * MANY + 1);
+    cr_assert_eq(atomic_load(&runs), 2 * MANY);
+    unref_all(futures, MANY);
+    filch_pool_destroy(pool);
+}

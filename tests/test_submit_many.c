@@ -187,6 +187,16 @@ static int expect_refusal_inside(filch_task *self, void *arg)
     return 0;
 }
 
+Test(submit_many, a_closed_pool_starts_no_thread_for_any)
+{
+    filch_pool *pool = pool_of(1);
+    cr_assert_eq(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, -1, NULL), 0);
+    expect_refusal(pool, -ESHUTDOWN);
+    cr_assert_eq(filch_submit(pool, do_nothing, NULL, NULL), -ESHUTDOWN);
+    cr_assert_eq(stats_of(pool).threads_peak, 0);
+    filch_pool_destroy(pool);
+}
+
 Test(submit_many, a_task_of_a_pool_that_cancels_submits_none)
 {
     filch_pool *pool = pool_of(1);
