@@ -97,6 +97,7 @@ static bool split(filch_forker *forker, struct part *part)
     if (begin_part(&upper, loop, middle, part->end))
         return false;
     part->end = middle;
+    filchi_forker_show_next_only(forker);
     filch_fork(forker, &upper.forked, run_forked);
     run_part(forker, part);
     filch_fork_join(forker, &upper.forked);
