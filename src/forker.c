@@ -16,6 +16,14 @@
 #define HELP_NS 15000
 #endif
 
+/* So many more forks are shown after one request: a function that forks long calls one after the other and then joins
+ * them looks at no request again until all of them are over. */
+#ifdef FILCH_TESTING
+#define EAGER 4
+#else
+#define EAGER 64
+#endif
+
 /* What `state` of a shown call is, in its two lowest bits; 0: the task that forked it. */
 #define TAKEN ((uintptr_t)1)   /* the thief's forker, or NULL: it runs there */
 #define AWAITED ((uintptr_t)2) /* the parker of who joins it: to be signalled */
@@ -164,8 +172,10 @@ static bool show(struct filchi_forker *forker, bool all)
 void filch_fork_feed(void)
 {
     struct filchi_forker *forker = filchi_thread_here->forker;
+    forker->eager = forker->eager ? forker->eager - 1 : EAGER;
     /* Before it is shown: who looks later in vain asks again. In a process that fork() made there is nobody. */
-    set_hungry(forker, 0);
+    if (!forker->eager)
+        set_hungry(forker, 0);
     if (!filchi_worker_pool_here(forker->pool))
         return;
     if (show(forker, false))

@@ -25,6 +25,7 @@ struct filchi_forker {
     struct filchi_forker *next;   /* constant once linked */
     bool linked;                  /* constant: others see it; not a guest's, who shows nothing */
     size_t shown;                 /* owner: calls that were shown and not joined */
+    unsigned eager;               /* owner: forks that are still to be shown for the request that was heard last */
 };
 _Static_assert(offsetof(filch_forker, hungry) == FILCHI_LINE, "who asks does not write to the owner's line");
 
@@ -44,12 +45,18 @@ static inline _Atomic int *filchi_forker_hungry(struct filchi_forker *forker)
     return (_Atomic int *)&forker->open.hungry;
 }
 
-/* A thief that found nothing shown: the next fork is shown at once. */
+/* A thief that found nothing shown: the next forks are shown at once. */
 static inline void filchi_forker_ask(struct filchi_forker *forker)
 {
     /* relaxed: a request; that it is not lost between two threads is told in docs/design/fork.md. */
     if (!atomic_load_explicit(filchi_forker_hungry(forker), memory_order_relaxed))
         atomic_store_explicit(filchi_forker_hungry(forker), 1, memory_order_relaxed);
+}
+
+/* The owner, who looks at `hungry` all the time and has seen it: the next fork is all that is shown for it. */
+static inline void filchi_forker_show_next_only(filch_forker *forker)
+{
+    ((struct filchi_forker *)forker)->eager = 1;
 }
 
 /* Anyone: whether any forker shows something; those that were looked at in vain are asked to. A moment's answer; after

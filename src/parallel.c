@@ -19,9 +19,10 @@ struct loop {
     const void *identity;
     size_t value_size; /* 0: no value */
     size_t grain;
-    filch_stop *stop;      /* ends the loop, or NULL */
-    filch_stop *task_stop; /* the same: of the task that runs it */
-    _Atomic int rc;        /* the first failure; who fails */
+    filch_stop *stop;        /* ends the loop, or NULL */
+    filch_stop *task_stop;   /* the same: of the task that runs it */
+    filch_stop *caller_stop; /* the same: of another pool's task that waits for it */
+    _Atomic int rc;          /* the first failure; who fails */
 };
 
 struct part {
@@ -64,7 +65,8 @@ static bool has_ended(struct loop *loop)
 {
     if (atomic_load_explicit(&loop->rc, memory_order_relaxed)) /* relaxed: a look between two steps. */
         return true;
-    if (!filchi_stop_peek(loop->task_stop) && !(loop->stop && filchi_stop_peek(loop->stop)))
+    if (!filchi_stop_peek(loop->task_stop) && !(loop->stop && filchi_stop_peek(loop->stop)) &&
+        !(loop->caller_stop && filchi_stop_peek(loop->caller_stop)))
         return false;
     fail(loop, -ECANCELED);
     return true;
@@ -97,6 +99,7 @@ static bool split(filch_forker *forker, struct part *part)
     if (begin_part(&upper, loop, middle, part->end))
         return false;
     part->end = middle;
+    filchi_forker_show_next_only(forker);
     filch_fork(forker, &upper.forked, run_forked);
     run_part(forker, part);
     filch_fork_join(forker, &upper.forked);
@@ -180,6 +183,7 @@ static int run(filch_pool *pool, struct call *call, const filch_parallel_options
     const struct filchi_thread *thread = filchi_worker_thread();
     if (thread && thread->pool == pool && thread->frame)
         return run_here(thread->frame->task, call->loop, call->begin, call->end, call->value);
+    call->loop->caller_stop = filch_task_current() ? filchi_future_stop(filch_task_current()) : NULL;
     return run_there(pool, call);
 }
 

@@ -387,6 +387,8 @@ void filchi_worker_run_as_guest(filch_pool *pool, filch_future *future)
 {
     struct filchi_thread *here = filchi_thread_here; /* in a forked child it may be no host any more */
     struct filchi_thread guest = { .pool = pool, .guest = true, .host = filchi_worker_thread() };
+    if (guest.host)
+        filchi_forker_show_all(filchi_worker_host(guest.host));
     filchi_thread_here = &guest;
     deal_with(&guest, future, true);
     filchi_stopping_tell(&guest);

@@ -274,6 +274,29 @@ Test(forkjoin, before_another_task_runs_in_its_place_others_can_take_all_that_a_
     filch_pool_destroy(pool);
 }
 
+static int fork_flat(filch_task *self, void *arg)
+{
+    struct visit *visits = arg;
+    filch_forker *forker = forker_of(self);
+    for (int i = 0; i < 4; i++)
+        send(self, forker, &visits[i]);
+    event_await(&visits[3].gate.started);
+    for (int i = 3; i >= 0; i--)
+        filch_fork_join(forker, &visits[i].forked);
+    return 0;
+}
+
+Test(forkjoin, calls_that_are_forked_one_after_the_other_are_shown_though_nobody_had_time_to_ask_again)
+{
+    filch_pool *pool = pool_of(2);
+    struct visit visits[4] = { VISIT, VISIT, VISIT, VISIT };
+    for (int i = 0; i < 4; i++)
+        gate_open(&visits[i].gate);
+    cr_assert_eq(run_in(pool, fork_flat, visits), 0);
+    cr_assert_eq(stats_of(pool).stolen, 4);
+    filch_pool_destroy(pool);
+}
+
 static int fork_when_nobody_is_awake(filch_task *self, void *arg)
 {
     struct visit *visits = arg;
@@ -432,16 +455,30 @@ Test(forkjoin, only_the_task_that_runs_here_may_fork)
     filch_pool_destroy(pool);
 }
 
-Test(forkjoin, a_guest_forks_for_itself)
+#define CALLS_OF_HOST 100 /* so many are not shown for one request */
+
+struct hosting {
+    filch_pool *full;
+    _Atomic int ran;
+};
+
+/* With room for one task, and then who submits runs it. */
+static filch_pool *full_pool(void)
 {
     filch_pool_options options = FILCH_POOL_OPTIONS;
     filch_pool *pool = NULL;
-    struct gate gate = GATE;
-    int out = 0;
     options.workers = 1;
     options.capacity = 1;
     options.overflow = FILCH_CALLER_RUNS;
-    cr_assert_eq(filch_pool_create(&pool, &options), 0);
+    must(filch_pool_create(&pool, &options) == 0);
+    return pool;
+}
+
+Test(forkjoin, a_guest_forks_for_itself)
+{
+    filch_pool *pool = full_pool();
+    struct gate gate = GATE;
+    int out = 0;
     filch_future *holder = hold_worker(pool, &gate);
     filch_future *waits = submit(pool, pass_gate, &gate);
     cr_assert_eq(run_in(pool, fib_task, &out), 0, "here, as there is no place left");
@@ -450,6 +487,42 @@ Test(forkjoin, a_guest_forks_for_itself)
     gate_open(&gate);
     filch_future_unref(holder);
     filch_future_unref(waits);
+    filch_pool_destroy(pool);
+}
+
+static int await_runs(filch_task *self, void *ran)
+{
+    (void)self;
+    UNTIL(atomic_load((_Atomic int *)ran) == CALLS_OF_HOST);
+    return 0;
+}
+
+static int fork_and_be_host(filch_task *self, void *arg)
+{
+    struct hosting *hosting = arg;
+    filch_forker *forker = forker_of(self);
+    struct count_run_forked calls[CALLS_OF_HOST];
+    for (int i = 0; i < CALLS_OF_HOST; i++)
+        count_run_fork(forker, &calls[i], &hosting->ran);
+    must(run_in(hosting->full, await_runs, &hosting->ran) == 0);
+    for (int i = CALLS_OF_HOST - 1; i >= 0; i--)
+        count_run_join(forker, &calls[i]);
+    return 0;
+}
+
+Test(forkjoin, before_a_task_runs_one_as_a_guest_others_can_take_all_that_it_has_forked)
+{
+    struct gate gate = GATE;
+    struct hosting hosting = { .full = full_pool() };
+    filch_pool *pool = pool_of(2);
+    filch_future *holder = hold_worker(hosting.full, &gate);
+    filch_future *waits = submit(hosting.full, pass_gate, &gate);
+    cr_assert_eq(run_in(pool, fork_and_be_host, &hosting), 0);
+    gate_open(&gate);
+    gate_open(&gate);
+    filch_future_unref(holder);
+    filch_future_unref(waits);
+    filch_pool_destroy(hosting.full);
     filch_pool_destroy(pool);
 }
 

@@ -171,6 +171,28 @@ Test(parallel, a_stop_ends_the_loop)
     filch_pool_destroy(pool);
 }
 
+static int loop_elsewhere(filch_task *self, void *other)
+{
+    filch_parallel_options options = with_grain(10);
+    filch_stop *stop = stop_under(NULL);
+    options.stop = stop;
+    int rc = filch_parallel_for(other, 0, N, request_at_300, filch_task_stop(self), &options);
+    filch_stop_unref(stop);
+    return rc;
+}
+
+Test(parallel, a_stop_of_the_calling_task_ends_its_loop_on_another_pool)
+{
+    filch_pool *pool = pool_of(1), *other = pool_of(2);
+    filch_stop *of_task = stop_under(NULL);
+    filch_future *future = submit_under(pool, loop_elsewhere, other, of_task);
+    cr_assert_eq(filch_future_result(future, FILCH_FOREVER, NULL), -ECANCELED);
+    filch_future_unref(future);
+    filch_stop_unref(of_task);
+    filch_pool_destroy(pool);
+    filch_pool_destroy(other);
+}
+
 Test(parallel, calls_that_make_no_sense_are_refused)
 {
     filch_pool *pool = pool_of(1);

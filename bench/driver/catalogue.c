@@ -165,7 +165,7 @@ int catalogue_load(struct catalogue *out, const char *file)
     json_error_t error;
     struct catalogue loaded = { .json = json_load_file(file, JSON_REJECT_DUPLICATES, &error) };
     if (!loaded.json)
-        return complain(-EINVAL, "%s: line %d: %s", file, error.line, error.text);
+        return complain_of_json(file, &error);
     int rc = read_all(&loaded);
     if (rc)
         catalogue_fini(&loaded);

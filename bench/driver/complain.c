@@ -2,6 +2,7 @@
 /* Errors of the driver: see complain.h. */
 #include "complain.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -14,4 +15,11 @@ int complain(int code, const char *format, ...)
     fputc('\n', stderr);
     va_end(args);
     return code;
+}
+
+int complain_of_json(const char *file, const json_error_t *error)
+{
+    if (error->line < 0) /* it was not opened: the text has the name */
+        return complain(-ENOENT, "%s", error->text);
+    return complain(-EINVAL, "%s: line %d: %s", file, error->line, error->text);
 }

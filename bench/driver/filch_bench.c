@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define EXIT_USAGE 2
 
@@ -61,6 +62,19 @@ static int tell_page(struct results *results, const char *dir)
     return rc;
 }
 
+/* Before anything is measured, which takes long: what will be read and written then. */
+static int check_files(const struct options *options)
+{
+    if (options->compare && access(options->compare, R_OK) != 0)
+        return complain(-errno, "%s: %s", options->compare, strerror(errno));
+    FILE *json = options->json ? fopen(options->json, "ae") : NULL;
+    if (options->json && !json)
+        return complain(-errno, "%s: %s", options->json, strerror(errno));
+    if (json)
+        fclose(json);
+    return 0;
+}
+
 /* Each of them, even if another fails: measuring took long. */
 static int tell(struct results *results, const struct options *options, const struct catalogue *catalogue)
 {
@@ -106,6 +120,8 @@ int main(int argc, char **argv)
         status = EXIT_SUCCESS;
         goto no_results;
     }
+    if (check_files(&options) != 0)
+        goto no_results;
     int rc = options.from ? results_load(&results, options.from, &catalogue)
                           : measure(&results, &catalogue, &options.plan);
     if (rc)

@@ -190,7 +190,7 @@ int results_load(struct results *out, const char *file, const struct catalogue *
     json_t *json = json_load_file(file, 0, &error);
     int rc;
     if (!json)
-        return complain(-EINVAL, "%s: line %d: %s", file, error.line, error.text);
+        return complain_of_json(file, &error);
     if (json_integer_value(json_object_get(json, "filch_bench")) != FORMAT) {
         rc = complain(-EINVAL, "%s: not a saved run of this version", file);
         goto done;

@@ -23,8 +23,11 @@ has "$out" '^one on 1 worker is not in the saved run\.$'
 
 run 0 --workload one --workers 2 --quick --compare "$first"
 has "$out" '^one on 2 workers was of another size\.$'
-run 1 --smoke --workload one --compare "$work/none.json"
-has "$out" '^\| \*\*filch\*\*' # measuring was not in vain
+for bad in compare json; do
+    run 1 --smoke --workload one --$bad "$work/none/none.json"
+    has "$err" 'none\.json: No such file'
+    [ ! -s "$out" ] || fail 'measured in vain'
+done
 
 sed 's/"workload": "one"/"workload": "gone"/' "$first" >"$work/gone.json"
 run 0 --from "$work/gone.json"

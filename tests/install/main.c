@@ -1,10 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* The smallest program that needs headers, library and threads: prints 42. */
-#include <filch/filch.h>
+/* The smallest program that needs both headers, library and threads: prints 42. */
+#include <filch/fork.h>
+
+static intptr_t same(filch_forker *forker, intptr_t number);
+FILCH_FORKABLE_1(intptr_t, same, intptr_t)
+
+static intptr_t same(filch_forker *forker, intptr_t number)
+{
+    return filch_fork_stopped(forker) ? 0 : number;
+}
 
 static int twice(filch_task *self, void *arg)
 {
-    return filch_return(self, (void *)(2 * (intptr_t)arg));
+    filch_forker *forker;
+    struct same_forked other;
+    int rc = filch_fork_begin(self, &forker);
+    if (rc)
+        return rc;
+    same_fork(forker, &other, (intptr_t)arg);
+    intptr_t number = same(forker, (intptr_t)arg);
+    return filch_return(self, (void *)(number + same_join(forker, &other)));
 }
 
 int main(void)
