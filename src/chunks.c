@@ -293,7 +293,10 @@ static const struct filchi_puller *find_owner(const struct filchi_chunks *chunks
 filch_future *filchi_chunks_runner(struct filchi_chunks *chunks, size_t chunk, bool watch)
 {
     pthread_mutex_lock(&chunks->lock);
-    const struct filchi_puller *runner = chunk < chunks->next ? find_owner(chunks, chunk) : chunks->pending;
+    /* After a cut the one that is pending claims nothing, and says nothing when it ends. */
+    const struct filchi_puller *runner = chunk < chunks->next ? find_owner(chunks, chunk)
+                                         : chunks->cut        ? NULL
+                                                              : chunks->pending;
     chunks->watched = watch ? runner : NULL;
     filch_future *future = runner ? filch_future_ref(filchi_puller_future(runner)) : NULL;
     pthread_mutex_unlock(&chunks->lock);
