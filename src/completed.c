@@ -94,7 +94,7 @@ static void watch(struct filch_completed *completed, filch_future *future, bool 
         append_ready(completed, waiter);
 }
 
-/* *out is an iterator even if it fails. */
+/* If it fails, filch_completed_end() still owes those that it has come to. */
 static int watch_all(struct filch_completed *completed, filch_future *const *futures, size_t n, bool *unsure)
 {
     const struct filchi_slab_home *home = NULL; /* whose futures can become final */
@@ -149,18 +149,21 @@ static filch_future **sort_distinct(filch_future *const *futures, size_t *n)
     return sorted;
 }
 
+/* *twice (NULL: they are known to be distinct) tells that some may be listed twice: then there is no iterator. */
 static int begin(struct filch_completed **out, filch_future *const *futures, size_t n, int64_t deadline,
-                 bool *unsure)
+                 bool *twice)
 {
     struct filch_completed *completed = create(n, deadline);
     if (!completed)
         return -ENOMEM;
-    int rc = watch_all(completed, futures, n, unsure);
-    if (rc || (*unsure && !is_marked(completed))) {
+    bool unsure = false;
+    int rc = watch_all(completed, futures, n, &unsure);
+    if (!rc && twice)
+        *twice = unsure && !is_marked(completed);
+    if (rc || (twice && *twice)) {
         filch_completed_end(completed);
         return rc;
     }
-    *unsure = false;
     completed->cursor = completed->total;
     *out = completed;
     return 0;
@@ -169,23 +172,16 @@ static int begin(struct filch_completed **out, filch_future *const *futures, siz
 int filch_completed_begin(filch_completed **out, filch_future *const *futures, size_t n, int64_t timeout_ns)
 {
     int64_t deadline = filchi_os_deadline(timeout_ns);
-    bool unsure = false, ignored;
-    int rc = begin(out, futures, n, deadline, &unsure);
-    if (rc || !unsure)
+    bool twice = false;
+    int rc = begin(out, futures, n, deadline, &twice);
+    if (rc || !twice)
         return rc;
     filch_future **sorted = sort_distinct(futures, &n);
     if (!sorted)
         return -ENOMEM;
-    struct filch_completed *completed = create(n, deadline);
-    rc = completed ? watch_all(completed, sorted, n, &ignored) : -ENOMEM;
+    rc = begin(out, sorted, n, deadline, NULL);
     filchi_os_free(sorted);
-    if (rc) {
-        filch_completed_end(completed);
-        return rc;
-    }
-    completed->cursor = completed->total;
-    *out = completed;
-    return 0;
+    return rc;
 }
 
 /* ---- Iterating ---- */

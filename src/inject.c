@@ -240,9 +240,6 @@ void *filchi_inject_pop(struct filchi_inject *inject)
 
 /* ---- Batches ---- */
 
-/* How many items before its turn a task is fetched: enough to hide a miss behind tasks of 20 ns or so. */
-#define AHEAD 8
-
 void filchi_batch_init(struct filchi_batch *batch)
 {
     atomic_init(&batch->head, 0);
@@ -285,7 +282,7 @@ void *filchi_batch_take(struct filchi_batch *batch)
         void *item = atomic_load_explicit(&batch->slots[head % FILCHI_BATCH], memory_order_relaxed);
         /* relaxed: a hint. What it points to may be long gone. */
         filchi_prefetch_write(
-            atomic_load_explicit(&batch->slots[(head + AHEAD) % FILCHI_BATCH], memory_order_relaxed));
+            atomic_load_explicit(&batch->slots[(head + FILCHI_AHEAD) % FILCHI_BATCH], memory_order_relaxed));
         /* acq_rel B2: pairs with itself; the slot was read before the owner, who sees head == tail, refills it. */
         if (atomic_compare_exchange_weak_explicit(&batch->head, &head, head + 1, memory_order_acq_rel,
                                                   memory_order_acquire))

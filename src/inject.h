@@ -31,6 +31,9 @@
 #define FILCHI_SEGMENT 1024
 #endif
 
+/* How many items before its turn a task is fetched: enough to hide a miss behind tasks of 20 ns or so. */
+#define FILCHI_AHEAD 8
+
 struct filchi_segment {
     _Atomic uint64_t first;      /* the ticket of slots[0]; who links it, under `growth` */
     struct filchi_segment *next; /* the segment after it, or the next spare one; under `growth` */

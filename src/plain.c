@@ -26,10 +26,8 @@ static int submit_inside(struct filchi_thread *thread, filch_fn *fn, void *arg, 
         return -ENOMEM;
     filchi_future_init(future, fn, arg, out != NULL);
     future->stop = filchi_submit_inherit_stop(pool);
-    filchi_counter_add(&worker->submitted, 1); /* before a thief can have finished it */
-    int rc = filchi_deque_push(&worker->deque, future);
+    int rc = filchi_submit_push(worker, future);
     if (rc) {
-        filchi_counter_add(&worker->finished, 1);
         filchi_future_abandon(future);
         return rc;
     }
@@ -86,13 +84,6 @@ static int submit_outside(filch_pool *pool, filch_fn *fn, void *arg, filch_futur
     return rc;
 }
 
-/* The thread, if it holds a worker of the pool. */
-static struct filchi_thread *holder_of(const filch_pool *pool)
-{
-    struct filchi_thread *thread = filchi_worker_holder();
-    return thread && thread->pool == pool ? thread : NULL;
-}
-
 /* Whether it comes from outside and need not ask for a place. */
 static bool is_simply_outside(const filch_pool *pool)
 {
@@ -101,11 +92,10 @@ static bool is_simply_outside(const filch_pool *pool)
 
 int filch_submit(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out)
 {
-    if (!pool || !fn)
-        return -EINVAL;
-    if (!filchi_worker_pool_here(pool))
-        return -EOWNERDEAD;
-    struct filchi_thread *thread = holder_of(pool);
+    int rc = filchi_submit_refusal(pool, fn);
+    if (rc)
+        return rc;
+    struct filchi_thread *thread = filchi_worker_holder_of(pool);
     if (thread)
         return submit_inside(thread, fn, arg, out);
     return is_simply_outside(pool) ? submit_outside(pool, fn, arg, out) : filchi_submit_plain(pool, fn, arg, out);
@@ -220,7 +210,7 @@ static int submit_singly(filch_pool *pool, const struct order *order, filch_futu
 
 static int submit_many(filch_pool *pool, const struct order *order, filch_future **futures)
 {
-    struct filchi_thread *thread = holder_of(pool);
+    struct filchi_thread *thread = filchi_worker_holder_of(pool);
     size_t done = 0;
     int rc;
     if (thread)
@@ -236,17 +226,9 @@ static int submit_many(filch_pool *pool, const struct order *order, filch_future
     return rc;
 }
 
-/* Why it cannot even begin, or 0. */
-static int refusal(const filch_pool *pool, filch_fn *fn)
-{
-    if (!pool || !fn)
-        return -EINVAL;
-    return filchi_worker_pool_here(pool) ? 0 : -EOWNERDEAD;
-}
-
 int filch_submit_many(filch_pool *pool, filch_fn *fn, void *args, size_t size, size_t n, filch_future **out)
 {
-    int rc = refusal(pool, fn);
+    int rc = filchi_submit_refusal(pool, fn);
     if (n > SIZE_MAX / 2 / sizeof(filch_future *)) /* no array is as long as that */
         return rc ? rc : -ENOMEM;
     if (rc && out && n)

@@ -11,8 +11,6 @@
 #else
 #define AT_ONCE 1024
 #endif
-/* How many entries before its turn a task is fetched: enough to hide a miss behind tasks of 20 ns or so. */
-#define AHEAD 8
 
 static void tell(struct filchi_stopped *stopped)
 {
@@ -101,7 +99,7 @@ static unsigned stop_entries(struct filchi_thread *thread, void *const *items, u
     const filch_stop *stop = stopped->group->stop;
     for (unsigned i = 0; i < n; i++) {
         filch_future *future = items[i];
-        filchi_prefetch_write(items[i + AHEAD < n ? i + AHEAD : n - 1]);
+        filchi_prefetch_write(items[i + FILCHI_AHEAD < n ? i + FILCHI_AHEAD : n - 1]);
         if (!(future->stop & FILCHI_STOP_GROUP) || filchi_future_stop(future) != stop)
             return i;
         filchi_worker_give_up_place(thread, future);

@@ -129,8 +129,7 @@ static void discard(filch_pool *pool, struct prepared *prepared)
 
 static int prepare(filch_pool *pool, filch_fn *fn, const filch_task_options *options, struct prepared *prepared)
 {
-    struct filchi_thread *inside = filchi_worker_holder();
-    *prepared = (struct prepared) { .inside = inside && inside->pool == pool ? inside : NULL };
+    *prepared = (struct prepared) { .inside = filchi_worker_holder_of(pool) };
     int rc = prepared->inside ? 0 : enter_outside(pool, options->start_at_ns > 0, &prepared->entry);
     if (rc || options == &plain)
         return rc;
@@ -139,15 +138,6 @@ static int prepare(filch_pool *pool, filch_fn *fn, const filch_task_options *opt
         rc = filchi_later_plan(pool, fn, options, &prepared->plan);
     if (rc)
         discard(pool, prepared);
-    return rc;
-}
-
-static int publish_inside(struct filchi_worker *worker, filch_future *future)
-{
-    filchi_counter_add(&worker->submitted, 1);
-    int rc = filchi_deque_push(&worker->deque, future);
-    if (rc)
-        filchi_counter_add(&worker->finished, 1); /* counted as accepted and dealt with */
     return rc;
 }
 
@@ -169,7 +159,8 @@ static int publish(filch_pool *pool, const struct prepared *prepared, filch_futu
         filchi_worker_run_as_guest(pool, future);
         return 0;
     }
-    int rc = prepared->inside ? publish_inside(prepared->inside->worker, future) : publish_outside(pool, future);
+    int rc =
+        prepared->inside ? filchi_submit_push(prepared->inside->worker, future) : publish_outside(pool, future);
     if (rc)
         return rc;
     if (of_group && !prepared->inside) /* who waits for the group does not look there if it has not heard of it */
@@ -217,12 +208,11 @@ static void fill(filch_future *future, const filch_task_options *options, struct
 int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_options *options,
                   const struct filchi_membership *membership, filch_future **out)
 {
-    if (!pool || !fn || options->start_at_ns < 0)
-        return -EINVAL;
-    if (!filchi_worker_pool_here(pool))
-        return -EOWNERDEAD;
+    int rc = options->start_at_ns < 0 ? -EINVAL : filchi_submit_refusal(pool, fn);
+    if (rc)
+        return rc;
     struct prepared prepared;
-    int rc = prepare(pool, fn, options, &prepared);
+    rc = prepare(pool, fn, options, &prepared);
     if (rc)
         return rc;
     bool filled = options != &plain || membership->group;

@@ -31,6 +31,13 @@ static inline struct filchi_thread *filchi_worker_holder(void)
     return thread && !thread->guest && !thread->regions ? thread : NULL;
 }
 
+/* The same, of that pool only. */
+static inline struct filchi_thread *filchi_worker_holder_of(const filch_pool *pool)
+{
+    struct filchi_thread *thread = filchi_worker_holder();
+    return thread && thread->pool == pool ? thread : NULL;
+}
+
 /* The same thread without its guests: a pool's, or NULL. It is that which waits. */
 static inline struct filchi_thread *filchi_worker_host(struct filchi_thread *thread)
 {
