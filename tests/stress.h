@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the stress programs share: options, random numbers that a seed repeats, a watchdog, a check that never
- * compiles away. A program begins with stress_begin(), works while stress_goes_on() or stress_goes_on_to(), tells the
- * watchdog of every step forward, and ends with stress_end(), which prints what was counted.
+ * What the stress programs share: options, random numbers that a seed repeats, delays at the library's atomic steps
+ * (steps/steps.h), a watchdog, a check that never compiles away, totals. A program begins with stress_begin(), works
+ * while stress_goes_on() or stress_goes_on_to(), tells the watchdog of every step forward, and ends with stress_end(),
+ * which prints what was counted with stress_total(), for soak.sh to sum. A failure and a hang print the options that
+ * repeat the run.
  */
 #ifndef STRESS_H
 #define STRESS_H
 
+#include "steps.h"
+
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,6 +25,7 @@
 
 /* How long nothing may happen before the watchdog calls it a hang, seconds. */
 #define STRESS_PATIENCE 20
+#define STRESS_TOTALS 16
 
 static struct stress {
     const char *name;
@@ -28,7 +34,13 @@ static struct stress {
     unsigned long rounds; /* 0: as many as fit in secs */
     unsigned threads;     /* outside threads; the program's default if not given */
     unsigned workers;     /* 0: the program tries several */
+    uint64_t delays;      /* the seed of delays at atomic steps; 0: none */
+    bool pinned;          /* to one core */
     int64_t end;          /* ns, CLOCK_MONOTONIC */
+    struct {
+        const char *key;
+        uint64_t value;
+    } totals[STRESS_TOTALS]; /* written by the main thread */
     pthread_t watchdog;
     _Atomic uint64_t progress;
     _Atomic bool over;
@@ -56,10 +68,19 @@ static inline int64_t stress_now(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* The command that repeats this run, as far as a seed can: the system's part in it is its own. */
+static inline void stress_print_run(FILE *stream)
+{
+    fprintf(stream, "%s --seed %llu --secs %g --threads %u --workers %u --rounds %lu --delays %llu%s\n",
+            stress.name, (unsigned long long)stress.seed, stress.secs, stress.threads, stress.workers,
+            stress.rounds, (unsigned long long)stress.delays, stress.pinned ? " --pin" : "");
+    fflush(stream);
+}
+
 _Noreturn static inline void stress_fail(const char *file, int line, const char *what, long long value)
 {
-    fprintf(stderr, "%s: %s:%d: not so: %s (%lld); --seed %llu\n", stress.name, file, line, what, value,
-            (unsigned long long)stress.seed);
+    fprintf(stderr, "%s: %s:%d: not so: %s (%lld), in: ", stress.name, file, line, what, value);
+    stress_print_run(stderr);
     abort();
 }
 
@@ -85,6 +106,7 @@ static inline bool stress_goes_on_to(unsigned long round)
     return stress.rounds ? round < stress.rounds : stress_goes_on();
 }
 
+/* The watchdog. */
 static inline void *stress_watch(void *arg)
 {
     uint64_t before = UINT64_MAX;
@@ -96,8 +118,9 @@ static inline void *stress_watch(void *arg)
         before = now;
         if (quiet >= STRESS_PATIENCE * 10) {
             const char *phase = atomic_load_explicit(&stress.phase, memory_order_relaxed);
-            fprintf(stderr, "%s: hangs: nothing happened for %d s (in: %s); --seed %llu\n", stress.name,
-                    STRESS_PATIENCE, phase ? phase : "the beginning", (unsigned long long)stress.seed);
+            fprintf(stderr, "%s: hangs: nothing happened for %d s (%s), in: ", stress.name, STRESS_PATIENCE,
+                    phase ? phase : "the beginning");
+            stress_print_run(stderr);
             abort();
         }
     }
@@ -142,38 +165,67 @@ static inline void stress_nap(int64_t ns)
 
 static inline void stress_usage(void)
 {
-    fprintf(stderr, "usage: %s [--seed N] [--secs S] [--threads T] [--workers W] [--rounds R]\n", stress.name);
+    fprintf(stderr,
+            "usage: %s [--seed N] [--secs S] [--threads T] [--workers W] [--rounds R] [--delays [SEED]] [--pin]\n"
+            "--delays (or FILCH_DELAYS=SEED) holds threads up at atomic steps; --pin keeps all on one core\n",
+            stress.name);
     exit(2);
+}
+
+/* What the option at argv[i] says; how many words it was. */
+static inline int stress_option(int i, int argc, char **argv)
+{
+    const char *option = argv[i], *value = i + 1 < argc && argv[i + 1][0] != '-' ? argv[i + 1] : NULL;
+    if (strcmp(option, "--pin") == 0) {
+        stress.pinned = true;
+        return 1;
+    }
+    if (strcmp(option, "--delays") == 0) {
+        stress.delays = value ? strtoull(value, NULL, 0) : (uint64_t)stress_now() | 1;
+        return value ? 2 : 1;
+    }
+    if (!value)
+        stress_usage();
+    if (strcmp(option, "--seed") == 0)
+        stress.seed = strtoull(value, NULL, 0);
+    else if (strcmp(option, "--secs") == 0)
+        stress.secs = strtod(value, NULL);
+    else if (strcmp(option, "--threads") == 0)
+        stress.threads = (unsigned)strtoul(value, NULL, 0);
+    else if (strcmp(option, "--workers") == 0)
+        stress.workers = (unsigned)strtoul(value, NULL, 0);
+    else if (strcmp(option, "--rounds") == 0)
+        stress.rounds = strtoul(value, NULL, 0);
+    else
+        stress_usage();
+    return 2;
+}
+
+/* To the core that we are on. What we start inherits it. */
+static inline void stress_pin(void)
+{
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET((unsigned)sched_getcpu(), &one);
+    CHECK_IS(sched_setaffinity(0, sizeof one, &one), 0);
 }
 
 static inline void stress_begin(const char *name, unsigned threads, int argc, char **argv)
 {
+    const char *delays = getenv("FILCH_DELAYS");
     stress.name = name;
     stress.seed = (uint64_t)stress_now() % 1000000000;
     stress.secs = 2;
     stress.threads = threads;
-    for (int i = 1; i < argc; i += 2) {
-        if (i + 1 == argc)
-            stress_usage();
-        const char *value = argv[i + 1];
-        if (strcmp(argv[i], "--seed") == 0)
-            stress.seed = strtoull(value, NULL, 0);
-        else if (strcmp(argv[i], "--secs") == 0)
-            stress.secs = strtod(value, NULL);
-        else if (strcmp(argv[i], "--threads") == 0)
-            stress.threads = (unsigned)strtoul(value, NULL, 0);
-        else if (strcmp(argv[i], "--workers") == 0)
-            stress.workers = (unsigned)strtoul(value, NULL, 0);
-        else if (strcmp(argv[i], "--rounds") == 0)
-            stress.rounds = strtoul(value, NULL, 0);
-        else
-            stress_usage();
-    }
+    stress.delays = delays ? strtoull(delays, NULL, 0) : 0;
+    for (int i = 1; i < argc;)
+        i += stress_option(i, argc, argv);
     if (!stress.threads || stress.threads > 64 || stress.workers > 1024)
         stress_usage();
-    printf("%s: --seed %llu --secs %g --threads %u --workers %u\n", stress.name, (unsigned long long)stress.seed,
-           stress.secs, stress.threads, stress.workers);
-    fflush(stdout);
+    stress_print_run(stdout);
+    if (stress.pinned)
+        stress_pin();
+    filchi_steps_begin(stress.delays);
     stress.end = stress_now() + (int64_t)(stress.secs * 1e9);
     CHECK_IS(pthread_create(&stress.watchdog, NULL, stress_watch, NULL), 0);
 }
@@ -181,8 +233,8 @@ static inline void stress_begin(const char *name, unsigned threads, int argc, ch
 /* The workers of this round: those asked for, or one of several numbers in turn. */
 static inline unsigned stress_workers(unsigned round)
 {
-    static const unsigned several[] = { 1, 2, 3, 16 };
-    return stress.workers ? stress.workers : several[round % 4];
+    static const unsigned several[] = { 1, 2, 3, 16, 64 };
+    return stress.workers ? stress.workers : several[round % 5];
 }
 
 /* Runs main(&args[i]) on stress.threads threads and waits for them. */
@@ -195,11 +247,25 @@ static inline void stress_run(void *(*thread_main)(void *), void *args, size_t a
         pthread_join(threads[i], NULL);
 }
 
+/* Adds to what the last line tells as key=value. The main thread, or while it waits for the one that calls. */
+static inline void stress_total(const char *key, uint64_t value)
+{
+    unsigned i = 0;
+    while (i < STRESS_TOTALS && stress.totals[i].key && strcmp(stress.totals[i].key, key) != 0)
+        i++;
+    CHECK(i < STRESS_TOTALS);
+    stress.totals[i].key = key;
+    stress.totals[i].value += value;
+}
+
 static inline int stress_end(void)
 {
     atomic_store(&stress.over, true);
     pthread_join(stress.watchdog, NULL);
-    printf("%s: ok\n", stress.name);
+    printf("%s: ok", stress.name);
+    for (unsigned i = 0; i < STRESS_TOTALS && stress.totals[i].key; i++)
+        printf(" %s=%llu", stress.totals[i].key, (unsigned long long)stress.totals[i].value);
+    printf("\n");
     return 0;
 }
 

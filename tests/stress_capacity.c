@@ -4,7 +4,7 @@
  * once, some of which are stopped while they wait for a place, until one is shut down at a random moment. What was
  * accepted runs once or is CANCELLED; what was refused never runs; no place is lost.
  */
-#include "stress.h"
+#include "stress_pool.h"
 #include "worker.h"
 
 #include <filch/filch.h>
@@ -119,10 +119,10 @@ static void one_round(uint64_t *random)
     stress_phase("submitting");
     stress_run(party_main, parties, sizeof *parties);
     stress_phase("destroying the pools");
-    CHECK_IS(filch_pool_destroy(other), 0);
+    stress_pool_drop(other);
     CHECK_IS(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL), 0);
     CHECK_IS(pool->capacity.taken, 0);
-    CHECK_IS(filch_pool_destroy(pool), 0);
+    stress_pool_drop(pool);
     CHECK_IS(destroyed, accepted);
     CHECK(ran <= accepted);
     tasks += accepted;
@@ -136,5 +136,6 @@ int main(int argc, char **argv)
         one_round(&random);
     printf("%u pools, %llu tasks, %llu refused\n", round_now - 1, (unsigned long long)tasks,
            (unsigned long long)refused);
+    stress_total("refused", refused);
     return stress_end();
 }

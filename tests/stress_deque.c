@@ -141,5 +141,8 @@ int main(int argc, char **argv)
     printf("%llu rounds, %llu popped, %llu stolen, %llu lost to another, arrays freed %llu times\n",
            (unsigned long long)rounds, (unsigned long long)popped_in_all, (unsigned long long)stolen_in_all,
            (unsigned long long)lost_in_all, (unsigned long long)reclaimed);
+    stress_total("items", rounds * ITEMS);
+    stress_total("item_steals", stolen_in_all);
+    stress_total("lost_steals", lost_in_all);
     return stress_end();
 }

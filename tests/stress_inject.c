@@ -114,5 +114,6 @@ int main(int argc, char **argv)
         one_round(&random);
     free(producers);
     printf("%llu rounds of %u items\n", (unsigned long long)round_now, stress.threads * ITEMS);
+    stress_total("items", round_now * stress.threads * ITEMS);
     return stress_end();
 }

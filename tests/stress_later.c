@@ -6,7 +6,7 @@
  * callback comes once, every argument is dropped once; a delayed task is never seen to wait for a retry.
  */
 #include "os.h"
-#include "stress.h"
+#include "stress_pool.h"
 
 #include <filch/filch.h>
 
@@ -320,7 +320,7 @@ static void begin_round(uint64_t *random)
 
 static void end_round(struct party *parties)
 {
-    CHECK_IS(filch_pool_destroy(pool), 0);
+    stress_pool_drop(pool);
     for (unsigned i = 0; i < stress.threads; i++)
         for (unsigned j = 0; j < parties[i].n; j++) {
             check_end(parties[i].futures[j]);
@@ -368,7 +368,7 @@ static void burst(void)
     int64_t due = stress_now() + FILCH_US(200);
     for (int i = 0; i < 6; i++)
         CHECK_IS(filch_submit_at(pool, due, do_nothing, NULL, NULL), 0);
-    CHECK_IS(filch_pool_destroy(pool), 0);
+    stress_pool_drop(pool);
 }
 
 int main(int argc, char **argv)
@@ -390,5 +390,8 @@ int main(int argc, char **argv)
            round_now, (unsigned long long)accepted, (unsigned long long)attempts, (unsigned long long)deadlines,
            (unsigned long long)ends[FILCH_DONE], (unsigned long long)ends[FILCH_FAILED],
            (unsigned long long)ends[FILCH_CANCELLED], (unsigned long long)ends[FILCH_STOPPED]);
+    stress_total("attempts", attempts);
+    stress_total("cancels", ends[FILCH_CANCELLED]);
+    stress_total("stops", ends[FILCH_STOPPED]);
     return stress_end();
 }

@@ -6,7 +6,7 @@
  * outlives the task that awaits it.
  */
 #include "os.h"
-#include "stress.h"
+#include "stress_pool.h"
 
 #include <filch/filch.h>
 
@@ -408,8 +408,8 @@ int main(int argc, char **argv)
         peak = stats.threads_peak > peak ? stats.threads_peak : peak;
         in_place += stats.ran_in_place;
         handoffs += stats.handoffs;
-        CHECK_IS(filch_pool_destroy(pool), 0);
-        CHECK_IS(filch_pool_destroy(other), 0);
+        stress_pool_drop(pool);
+        stress_pool_drop(other);
         for (unsigned i = 0; i < stress.threads; i++) {
             trees += growers[i].trees;
             nodes += growers[i].nodes;
@@ -421,5 +421,6 @@ int main(int argc, char **argv)
            round_now, (unsigned long long)trees, (unsigned long long)disturbed, (unsigned long long)nodes,
            (unsigned long long)in_place, (unsigned long long)handoffs, peak,
            (unsigned long long)atomic_load(&short_of_threads));
+    stress_total("trees", trees);
     return stress_end();
 }

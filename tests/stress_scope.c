@@ -6,7 +6,7 @@
  * every future is final, no task of a closed scope runs, every argument is freed once. Before that, ten million
  * tasks in a scope that keeps no futures take no memory.
  */
-#include "stress.h"
+#include "stress_pool.h"
 
 #include <filch/filch.h>
 
@@ -15,7 +15,9 @@
 #define NODES 256
 #define HOUR FILCH_SECONDS(3600)
 
-/* Rounds, however short --secs, unless --rounds tells; and tasks that are discarded. Sanitizers are slow. */
+/* Rounds, however short --secs, unless --rounds tells; and tasks that are discarded. Sanitizers are slow, and so are
+ * delays, with which there are so many times fewer. */
+#define DELAYS_COST 100
 #if defined(FILCH_TSAN)
 enum { ROUNDS_MIN = 300, DISCARDED = 50000 };
 #elif defined(__SANITIZE_ADDRESS__)
@@ -411,7 +413,7 @@ static void one_round(unsigned long round, uint64_t *random)
     stress_phase("a round");
     use_root(&tree, random);
     check_nodes(&tree);
-    CHECK_IS(filch_pool_destroy(tree.pool), 0);
+    stress_pool_drop(tree.pool);
     filch_stop_unref(tree.stop);
     check_freed(&tree);
 }
@@ -456,7 +458,7 @@ static void discard_many(unsigned long n)
     }
     after = resident_kib();
     filch_scope_close(scope);
-    CHECK_IS(filch_pool_destroy(pool), 0);
+    stress_pool_drop(pool);
     CHECK_IS(atomic_load(&ran), (long long)n);
     printf("%lu tasks in a scope that keeps none: from %zu to %zu KiB\n", n, before, after);
 #ifndef FILCH_TSAN
@@ -472,11 +474,12 @@ int main(int argc, char **argv)
     action.sa_handler = on_signal;
     action.sa_flags = SA_RESTART;
     sigaction(SIGUSR1, &action, NULL);
-    discard_many(DISCARDED);
+    unsigned long cost = stress.delays ? DELAYS_COST : 1;
+    discard_many(DISCARDED / cost);
     uint64_t random = stress_stream(0, 0);
     unsigned long round = 0;
     stress.end = stress_now() + (int64_t)(stress.secs * 1e9);
-    for (; stress_goes_on_to(round) || (!stress.rounds && round < ROUNDS_MIN); round++)
+    for (; stress_goes_on_to(round) || (!stress.rounds && round < ROUNDS_MIN / cost); round++)
         one_round(round, &random);
     printf("%lu rounds, %llu tasks, %llu scopes below; joins: %llu failed, %llu stopped, %llu out of time; %llu "
            "attempts "
@@ -484,5 +487,8 @@ int main(int argc, char **argv)
            round, (unsigned long long)tasks, (unsigned long long)scopes, (unsigned long long)failed,
            (unsigned long long)stopped, (unsigned long long)timed_out, (unsigned long long)retried,
            (unsigned long long)signals);
+    stress_total("scopes", scopes);
+    stress_total("attempts", retried);
+    stress_total("signals", signals);
     return stress_end();
 }

@@ -6,7 +6,7 @@
  * requested.
  */
 #include "os.h"
-#include "stress.h"
+#include "stress_pool.h"
 
 #include <filch/filch.h>
 
@@ -257,7 +257,7 @@ static void one_round(uint64_t *random)
     interrupt(parties, random);
     for (unsigned i = 0; i < stress.threads; i++)
         pthread_join(parties[i].thread, NULL);
-    CHECK_IS(filch_pool_destroy(pool), 0);
+    stress_pool_drop(pool);
     for (unsigned i = 0; i < ROOTS; i++) {
         CHECK_IS(atomic_load(&firsts[i]), filch_stop_requested(roots[i]));
         CHECK_IS(filch_stop_requested(roots[i]), atomic_load(&asked[i]) > 0);
@@ -282,5 +282,8 @@ int main(int argc, char **argv)
         "called, %llu ended before\n",
         round_now, (unsigned long long)stops, (unsigned long long)requests, (unsigned long long)signals,
         (unsigned long long)waits, (unsigned long long)called, (unsigned long long)ended);
+    stress_total("stop_requests", requests);
+    stress_total("signals", signals);
+    stress_total("stops", waits);
     return stress_end();
 }

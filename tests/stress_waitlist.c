@@ -168,5 +168,6 @@ int main(int argc, char **argv)
     pthread_barrier_destroy(&barrier);
     printf("%llu lists; %llu nodes removed, %llu served, %llu too late\n", (unsigned long long)number - 1,
            (unsigned long long)removed, (unsigned long long)served, (unsigned long long)refused);
+    stress_total("waiters", removed + served);
     return stress_end();
 }
