@@ -103,7 +103,8 @@ static bool split(filch_forker *forker, struct part *part)
     filch_fork(forker, &upper.forked, run_forked);
     run_part(forker, part);
     filch_fork_join(forker, &upper.forked);
-    if (loop->combine)
+    /* relaxed: ordered by the join. Whoever left something of these two out has set it before: they are no neighbours. */
+    if (loop->combine && !atomic_load_explicit(&loop->rc, memory_order_relaxed))
         loop->combine(part->value, upper.value, loop->arg);
     end_part(&upper);
     return true;

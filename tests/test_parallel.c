@@ -254,6 +254,32 @@ Test(parallel, parts_are_combined_in_the_order_of_their_indices)
     }
 }
 
+/* Goes on until somebody has taken the upper part of it, which fails at once. */
+static int fold_until_split(size_t begin, size_t end, void *value, void *arg)
+{
+    struct run *run = value;
+    bool upper = begin > 0 && run->begin == run->end;
+    (void)arg;
+    run->begin = upper ? begin : 0;
+    run->end = end;
+    sched_yield();
+    return upper ? -ERANGE : 0;
+}
+
+Test(parallel, a_reduction_that_fails_does_not_combine_parts_with_a_gap_between_them)
+{
+    filch_pool *pool = pool_of(2);
+    for (int i = 0; i < 10; i++) {
+        filch_parallel_options options = with_grain(1);
+        struct run run = { 0, 0, { 0 } };
+        cr_assert_eq(
+            filch_parallel_reduce(pool, 0, SIZE_MAX, &run, sizeof run, fold_until_split, join_runs, NULL, &options),
+            -ERANGE);
+        cr_assert(run.begin == run.end);
+    }
+    filch_pool_destroy(pool);
+}
+
 static int fold_and_fail(size_t begin, size_t end, void *value, void *arg)
 {
     extend_run(begin, end, value, arg);
