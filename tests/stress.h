@@ -212,12 +212,11 @@ static inline void stress_pin(void)
 
 static inline void stress_begin(const char *name, unsigned threads, int argc, char **argv)
 {
-    const char *delays = getenv("FILCH_DELAYS");
     stress.name = name;
     stress.seed = (uint64_t)stress_now() % 1000000000;
     stress.secs = 2;
     stress.threads = threads;
-    stress.delays = delays ? strtoull(delays, NULL, 0) : 0;
+    stress.delays = filchi_steps_seed; /* as FILCH_DELAYS says */
     for (int i = 1; i < argc;)
         i += stress_option(i, argc, argv);
     if (!stress.threads || stress.threads > 64 || stress.workers > 1024)

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <time.h>
 
 #define SLOW_STEPS 60   /* most in a slow phase */
@@ -35,6 +36,13 @@ static _Thread_local struct stepper stepper;
 void filchi_steps_begin(uint64_t seed)
 {
     __atomic_store_n(&filchi_steps_seed, seed, __ATOMIC_RELAXED);
+}
+
+/* So that tests which take no options can be held up too. */
+__attribute__((constructor)) static void begin_by_environment(void)
+{
+    const char *seed = getenv("FILCH_DELAYS");
+    filchi_steps_begin(seed ? strtoull(seed, NULL, 0) : 0);
 }
 
 /* splitmix64, as in stress.h. */

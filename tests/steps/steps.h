@@ -15,10 +15,11 @@
 
 #include <stdint.h>
 
-/* Written by filchi_steps_begin(); 0: no delays. With the compiler's own access, as the header's calls us. */
+/* Written by filchi_steps_begin(); 0: no delays. */
 extern uint64_t filchi_steps_seed;
 
-/* Delays from here on, in all threads; 0: none. Once, before there are other threads. */
+/* Delays from here on, in all threads; 0: none. Before there are other threads. A program that is started with
+ * FILCH_DELAYS=SEED in its environment has them from the beginning. */
 void filchi_steps_begin(uint64_t seed);
 
 /* One step of this thread, which perhaps holds it up. Any context; async-signal-safe; leaves errno as it is. */
