@@ -72,9 +72,9 @@ static void check_end(struct task *task)
 static void end(unsigned how)
 {
     filch_pool_stats stats = FILCH_POOL_STATS;
-    for (unsigned i = 0; i < world.n_tasks; i++)
-        if (world.model.tasks[i].in_an_hour && world.tasks[i].future)
-            world_cancel(&world.tasks[i]);
+    for (unsigned i = 0; i < world.n_outside; i++)
+        if (world.model.tasks[world.outside[i]->number].in_an_hour)
+            world_cancel(world.outside[i]);
     world_lock();
     world.shut = true;
     world.cancelling = world.cancelling || how & FILCH_SHUTDOWN_CANCEL_PENDING;

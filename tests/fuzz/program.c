@@ -77,17 +77,25 @@ void program_run_out(void)
         resume();
 }
 
-/* One of the tasks that the program may use: those that it submitted and, where nothing else is under way, all. NULL: none.
- */
+/* How many tasks the program may use: if nothing else is under way all, else those that it submitted itself. */
+static unsigned n_usable(void)
+{
+    world_lock();
+    unsigned n = world.exact ? world.n_tasks : world.n_outside;
+    world_unlock();
+    return n;
+}
+
+static struct task *usable(unsigned i)
+{
+    return world.exact ? &world.tasks[i] : world.outside[i];
+}
+
+/* One of them, or NULL. */
 static struct task *some_task(struct bytes *bytes)
 {
     unsigned at = bytes_take(bytes);
-    for (unsigned i = 0; i < world.n_tasks; i++) {
-        struct task *task = &world.tasks[(at + i) % world.n_tasks];
-        if (task->future && !task->refused && (world.exact || task->from_outside))
-            return task;
-    }
-    return NULL;
+    return n_usable() ? usable(at % n_usable()) : NULL;
 }
 
 /* Some of them; from 1 to `most`, or 0 if there are none. */
@@ -122,7 +130,7 @@ static void submit(struct bytes *bytes)
     struct wish wish = read_wish(bytes);
     struct task *task = world_submit(&wish, NULL);
     if (task)
-        task->from_outside = true;
+        world.outside[world.n_outside++] = task;
 }
 
 static void submit_into_scope(struct bytes *bytes)
@@ -136,31 +144,43 @@ static void submit_into_scope(struct bytes *bytes)
     wish.real_scope = open_scopes[n_open - 1].real;
     struct task *task = world_submit(&wish, NULL);
     if (task)
-        task->from_outside = true;
+        world.outside[world.n_outside++] = task;
 }
 
+/* n tasks in a row, or NULL. */
+static struct task *new_tasks(unsigned n, unsigned script)
+{
+    const struct model_task as = { .in_order = true, .most_attempts = 1 };
+    struct task *first = NULL;
+    world_lock();
+    for (unsigned i = 0; i < n && (first || world.n_tasks + n <= MODEL_TASKS); i++) {
+        struct task *task = &world.tasks[world.n_tasks++];
+        *task = (struct task) { .script = &world.scripts[script] };
+        task->number = model_submit(&world.model, &as);
+        first = i ? first : task;
+    }
+    world_unlock();
+    return first;
+}
+
+/* All are accepted or none; only a pool with a capacity may take some. */
 static void submit_many(struct bytes *bytes)
 {
     filch_future *futures[4];
     unsigned script = bytes_below(bytes, SCRIPTS), n = 1 + bytes_below(bytes, 4);
-    if (world.n_tasks + n > MODEL_TASKS || world.limited || !world.exact)
+    struct task *first = new_tasks(n, script);
+    if (!first)
         return;
-    struct task *first = &world.tasks[world.n_tasks];
-    world_lock();
-    for (unsigned i = 0; i < n; i++) {
-        const struct model_task as = { .in_order = true, .most_attempts = 1 };
-        struct task *task = &world.tasks[world.n_tasks++];
-        *task = (struct task) { .script = &world.scripts[script], .from_outside = true };
-        task->number = model_submit(&world.model, &as);
-    }
-    world_unlock();
     int rc = filch_submit_many(world.pool, script_run, first, sizeof *first, n, futures);
-    must(rc == (world.shut ? -ESHUTDOWN : 0));
+    must(rc == (world.shut ? -ESHUTDOWN : 0) || (rc == -ENOBUFS && world.limited));
     world_lock();
     for (unsigned i = n; i-- > 0;) {
-        must((futures[i] != NULL) == (rc == 0));
+        must((futures[i] != NULL) == (rc == 0) || world.limited);
         first[i].future = futures[i];
-        if (rc)
+        first[i].refused = !futures[i];
+        if (futures[i])
+            world.outside[world.n_outside++] = &first[i];
+        else if (world.exact)
             model_refused(&world.model, (int)--world.n_tasks);
     }
     world_unlock();
@@ -222,9 +242,8 @@ static void cancel_some(struct bytes *bytes)
 
 static void look_at_all(void)
 {
-    for (unsigned i = 0; i < world.n_tasks; i++)
-        if (world.exact || world.tasks[i].from_outside)
-            world_look(&world.tasks[i]);
+    for (unsigned i = 0; i < n_usable(); i++)
+        world_look(usable(i));
 }
 
 static void iterate(struct bytes *bytes)
@@ -289,8 +308,8 @@ static void join_and_close(bool join)
     settle();
     if (world.exact)
         look_at_all();
-    int expected = model_join(&world.model, scope);
-    must(!join || !world.exact || rc == expected || (world.cancelling && expected == 0 && rc == -ECANCELED));
+    int expected = world.exact ? model_join(&world.model, scope) : rc;
+    must(!join || rc == expected || (world.cancelling && expected == 0 && rc == -ECANCELED));
     must((rc != 0) == (error != NULL));
     must(!error || !world.exact || !scope->errors || filch_error_suppressed_count(error) == scope->errors - 1);
     filch_error_unref(error);

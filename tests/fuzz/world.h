@@ -55,7 +55,7 @@ struct task {
     _Atomic unsigned called, runs, returns, dropped;
     _Atomic int code;
     _Atomic bool cancelled; /* a cancel has said so */
-    bool refused, has_dtor, from_outside;
+    bool refused, has_dtor;
 };
 
 struct world {
@@ -66,6 +66,8 @@ struct world {
     struct model model;
     struct task tasks[MODEL_TASKS];
     unsigned n_tasks;
+    struct task *outside[MODEL_TASKS]; /* those that the program submitted itself */
+    unsigned n_outside;
     filch_stop *stops[MODEL_STOPS]; /* as the model's; the pool's is the first */
     unsigned n_stops;
     struct script scripts[SCRIPTS];
