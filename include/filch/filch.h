@@ -394,7 +394,7 @@ FILCH_API void filch_blocking_end(filch_task *self);
 
 typedef enum filch_state {
     FILCH_PENDING = 0,    /* not started, or about to start again */
-    FILCH_RUNNING = 1,    /* its function runs */
+    FILCH_RUNNING = 1,    /* its function runs or, unless its stop is requested, is about to */
     FILCH_RETRY_WAIT = 2, /* an attempt failed, the next one is to come */
     FILCH_DONE = 3,       /* final: returned 0 */
     FILCH_FAILED = 4,     /* final: returned an error */
