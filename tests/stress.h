@@ -7,6 +7,8 @@
 #ifndef STRESS_H
 #define STRESS_H
 
+#include "watchdog.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -98,6 +100,7 @@ static inline void *stress_watch(void *arg)
             const char *phase = atomic_load_explicit(&stress.phase, memory_order_relaxed);
             fprintf(stderr, "%s: hangs: nothing happened for %d s (in: %s); --seed %llu\n", stress.name,
                     STRESS_PATIENCE, phase ? phase : "the beginning", (unsigned long long)stress.seed);
+            watchdog_report();
             abort();
         }
     }
