@@ -12,11 +12,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Where the buffer begins; it is made larger until everything fits. */
+/* Where the buffer begins; it is made larger until everything fits. How long handoff's lock is waited for, ns. */
 #ifdef FILCH_TESTING
 #define TEXT_FIRST 16
+#define LOCK_PATIENCE INT64_C(20000000)
 #else
 #define TEXT_FIRST 8192
+#define LOCK_PATIENCE INT64_C(1000000000)
 #endif
 /* How many of the futures of one wait are shown. */
 #define FUTURES_SHOWN 8
@@ -250,9 +252,38 @@ static void print_pool(struct text *text, const filch_pool *pool)
                     : "open");
 }
 
-static void print_all(struct text *text, filch_pool *pool)
+/* Who looks at a pool that hangs must not hang as well. */
+static bool lock_in_time(pthread_mutex_t *lock)
 {
-    pthread_mutex_lock(&pool->handoff.lock);
+    int64_t end = filchi_os_now() + LOCK_PATIENCE;
+    for (unsigned n = 0; pthread_mutex_trylock(lock) != 0; n++) {
+        if (filchi_os_now() >= end)
+            return false;
+        filchi_os_relax(n);
+    }
+    return true;
+}
+
+/* What there is to see without the lock. */
+static int print_queues(struct text *text, const filch_pool *pool)
+{
+    print(text, "pool ");
+    print_quoted(text, pool->handoff.name);
+    print(text, ": a thread hangs on to the list of threads, which cannot be shown\n");
+    for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++) {
+        const struct filchi_worker *worker = filchi_pool_worker(pool, i);
+        print(text, "worker %u: %zu in its deque, %zu in its batch\n", i, filchi_deque_count(&worker->deque),
+              filchi_batch_count(&worker->batch));
+    }
+    print(text, "tasks from outside: %s waiting\n", filchi_inject_empty(&pool->inject) ? "none" : "some");
+    print_timers(text, pool->timers);
+    return -EBUSY;
+}
+
+static int print_all(struct text *text, filch_pool *pool)
+{
+    if (!lock_in_time(&pool->handoff.lock))
+        return print_queues(text, pool);
     print_pool(text, pool);
     note_holders(pool);
     for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++)
@@ -263,6 +294,7 @@ static void print_all(struct text *text, filch_pool *pool)
         if (!thread->ended)
             print_thread(text, thread);
     pthread_mutex_unlock(&pool->handoff.lock);
+    return 0;
 }
 
 int filch_pool_dump(filch_pool *pool, int fd)
@@ -272,6 +304,7 @@ int filch_pool_dump(filch_pool *pool, int fd)
     if (!filchi_worker_pool_here(pool))
         return -EOWNERDEAD;
     struct text text = { .length = TEXT_FIRST };
+    int shown;
     do {
         text.size = text.length + text.length / 2;
         text.length = 0;
@@ -279,9 +312,9 @@ int filch_pool_dump(filch_pool *pool, int fd)
         text.at = filchi_os_alloc(text.size);
         if (!text.at)
             return -ENOMEM;
-        print_all(&text, pool);
+        shown = print_all(&text, pool);
     } while (text.length >= text.size);
     int rc = filchi_os_write(fd, text.at, text.length);
     filchi_os_free(text.at);
-    return rc;
+    return rc ? rc : shown;
 }

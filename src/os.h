@@ -22,8 +22,8 @@ int64_t filchi_os_now(void);
 int64_t filchi_os_deadline(int64_t timeout_ns);
 
 /*
- * Sleeps while *word == expected, until a wake or the deadline. Returns -ETIMEDOUT, or 0 with or without
- * reason: the caller looks again. Signals do not end it early but may wake it.
+ * Sleeps while *word == expected, until a wake or the deadline. Returns -ETIMEDOUT, never before the deadline, or 0
+ * with or without reason: the caller looks again. Signals do not end it early but may wake it.
  */
 int filchi_os_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline);
 
@@ -120,6 +120,12 @@ struct filchi_os_faults {
     _Atomic long threads;     /* filchi_os_thread_start() */
     _Atomic long events;      /* filchi_os_event_create() */
     _Atomic long wipes;       /* memory that forked processes find wiped */
+    _Atomic long waits;       /* filchi_os_futex_wait(): it does not sleep */
+    _Atomic long wakes;       /* filchi_os_futex_wake(): nobody is woken; to be borne only if no wait sleeps */
+    _Atomic long signals;     /* writes by filchi_os_event_signal() */
+    _Atomic int error;        /* the errno of the last three, and of eventfds; 0: none, none, EINTR, and EMFILE */
+    _Atomic int64_t late;     /* how much longer than to its deadline each futex wait sleeps, ns */
+    _Atomic long struck;      /* how many faults came of it */
 };
 extern struct filchi_os_faults filchi_os_faults;
 #endif

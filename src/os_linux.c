@@ -37,9 +37,41 @@ static bool faulty(_Atomic long *countdown)
         !atomic_compare_exchange_weak_explicit(countdown, &n, next, memory_order_relaxed, memory_order_relaxed));
     return n == 1;
 }
-#define FAULTY(what) faulty(&filchi_os_faults.what)
+
+static bool struck(_Atomic long *countdown)
+{
+    bool strikes = faulty(countdown);
+    if (strikes)
+        atomic_fetch_add_explicit(&filchi_os_faults.struck, 1, memory_order_relaxed); /* relaxed: to be told. */
+    return strikes;
+}
+
+/* What a system call that fails leaves; 0 if the fault is that it does nothing. Others run, as they do where a thread
+ * sleeps that must not. */
+static int fail(int otherwise)
+{
+    sched_yield();
+    int error = atomic_load_explicit(&filchi_os_faults.error, memory_order_relaxed); /* relaxed: as above. */
+    errno = error ? error : otherwise;
+    return errno ? -1 : 0;
+}
+
+/* When a wait ends that is to end at the deadline. */
+static int64_t overslept(int64_t deadline)
+{
+    int64_t late = atomic_load_explicit(&filchi_os_faults.late, memory_order_relaxed); /* relaxed: as above. */
+    if (!late || deadline == FILCHI_NEVER)
+        return deadline;
+    atomic_fetch_add_explicit(&filchi_os_faults.struck, 1, memory_order_relaxed); /* relaxed: as above. */
+    return deadline + late;
+}
+#define FAULTY(what) struck(&filchi_os_faults.what)
+#define CALL(what, otherwise, call) (FAULTY(what) ? fail(otherwise) : (call))
+#define OVERSLEPT(deadline) overslept(deadline)
 #else
 #define FAULTY(what) false
+#define CALL(what, otherwise, call) (call)
+#define OVERSLEPT(deadline) (deadline)
 #endif
 
 /* ---- Time ---- */
@@ -61,16 +93,19 @@ int64_t filchi_os_deadline(int64_t timeout_ns)
 
 int filchi_os_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline)
 {
-    struct timespec until = { .tv_sec = (time_t)(deadline / NS_PER_S), .tv_nsec = (long)(deadline % NS_PER_S) };
-    long rc = syscall(SYS_futex, (uint32_t *)word, FUTEX_WAIT_BITSET_PRIVATE, expected,
-                      deadline == FILCHI_NEVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
-    return rc == -1 && errno == ETIMEDOUT ? -ETIMEDOUT : 0;
+    int64_t end = OVERSLEPT(deadline);
+    struct timespec until = { .tv_sec = (time_t)(end / NS_PER_S), .tv_nsec = (long)(end % NS_PER_S) };
+    long rc = CALL(waits, 0,
+                   syscall(SYS_futex, (uint32_t *)word, FUTEX_WAIT_BITSET_PRIVATE, expected,
+                           deadline == FILCHI_NEVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY));
+    /* Whatever it fails with, the clock decides: no timeout comes early, and none is missed where it never sleeps. */
+    return rc == -1 && deadline != FILCHI_NEVER && filchi_os_now() >= deadline ? -ETIMEDOUT : 0;
 }
 
 void filchi_os_futex_wake(_Atomic uint32_t *word, int n)
 {
     int saved = errno; /* a signal handler must leave it as it was */
-    syscall(SYS_futex, (uint32_t *)word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
+    CALL(wakes, 0, syscall(SYS_futex, (uint32_t *)word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0));
     errno = saved;
 }
 
@@ -364,9 +399,7 @@ unsigned filchi_os_cpu_quota(const char *root)
 
 int filchi_os_event_create(void)
 {
-    if (FAULTY(events))
-        return -EMFILE;
-    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int fd = CALL(events, EMFILE, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     return fd < 0 ? -errno : fd;
 }
 
@@ -374,7 +407,8 @@ void filchi_os_event_signal(int fd)
 {
     int saved = errno;
     uint64_t one = 1;
-    while (write(fd, &one, sizeof one) < 0 && errno == EINTR)
+    /* EAGAIN: it has been signalled as often as it can count, and is readable. */
+    while (CALL(signals, EINTR, write(fd, &one, sizeof one)) < 0 && errno == EINTR)
         continue;
     errno = saved;
 }

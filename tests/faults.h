@@ -22,8 +22,10 @@ struct token {
 
 struct account {
     filch_pool *pool;
-    int refusal;  /* what calls fail with in this play */
-    bool rejects; /* -ENOBUFS too, from outside of tasks */
+    int refusal;          /* what calls fail with in this play */
+    int also;             /* or this; 0: nothing else */
+    _Atomic long refused; /* calls that did */
+    bool rejects;         /* -ENOBUFS too, from outside of tasks */
     struct token tokens[TOKENS];
     _Atomic int n_tokens;
     _Atomic int inits, exits;         /* worker hooks; the first are those that worked */
@@ -36,8 +38,12 @@ static struct account now;
 /* Whether the call worked; else it failed for want of what is withheld. */
 static inline bool worked(int rc)
 {
-    must(rc == 0 || rc == now.refusal || (now.rejects && rc == -ENOBUFS && !filch_task_current()));
-    return rc == 0;
+    if (rc == 0)
+        return true;
+    bool withheld = rc == now.refusal || (now.also && rc == now.also);
+    must(withheld || (now.rejects && rc == -ENOBUFS && !filch_task_current()));
+    atomic_fetch_add(&now.refused, withheld);
+    return false;
 }
 
 /* An error that can be shown, whatever memory there was to make it. */

@@ -10,6 +10,7 @@
 #define STRESS_H
 
 #include "steps.h"
+#include "watchdog.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -121,6 +122,7 @@ static inline void *stress_watch(void *arg)
             fprintf(stderr, "%s: hangs: nothing happened for %d s (%s), in: ", stress.name, STRESS_PATIENCE,
                     phase ? phase : "the beginning");
             stress_print_run(stderr);
+            watchdog_report();
             abort();
         }
     }

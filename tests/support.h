@@ -8,6 +8,9 @@
 #ifndef FILCH_TESTS_SUPPORT_H
 #define FILCH_TESTS_SUPPORT_H
 
+#include "os.h"
+#include "watchdog.h"
+
 #include <filch/filch.h>
 
 #include <criterion/criterion.h>
@@ -32,16 +35,29 @@
 
 /* ---- Checks ---- */
 
-/* Criterion does not heed the exit status by which LeakSanitizer speaks, so every test of a SUITE ends here. */
-static inline void no_leaks(void)
+/* How long a test may take, seconds; Criterion's own timeout, which tells nothing, comes later. */
+#define PATIENCE 30
+#define PATIENCE_OF_CRITERION (PATIENCE + 150)
+
+static inline void begin_test(void)
 {
+    watchdog_begin(PATIENCE);
+}
+
+/* Criterion does not heed the exit status by which LeakSanitizer speaks, so every test of a SUITE ends here. */
+static inline void end_test(void)
+{
+    long struck = atomic_load(&filchi_os_faults.struck);
+    watchdog_end();
+    if (struck)
+        fprintf(stderr, "faults: %ld injected, %ld survived\n", struck, struck);
 #ifdef __SANITIZE_ADDRESS__
     if (__lsan_do_recoverable_leak_check())
         abort();
 #endif
 }
 
-#define SUITE(name) TestSuite(name, .timeout = 30, .fini = no_leaks)
+#define SUITE(name) TestSuite(name, .timeout = PATIENCE_OF_CRITERION, .init = begin_test, .fini = end_test)
 
 /* An assertion for any thread. */
 #define must(condition)                                                                           \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a pool prints of itself. */
-#include "os.h"
+#include "pool.h"
 #include "support.h"
 
 #include <dlfcn.h>
@@ -443,5 +443,28 @@ Test(dump, without_memory_nothing_is_written)
         close(fd);
     } while (rc);
     cr_assert_gt(failures, 1, "the buffer began too small");
+    filch_pool_destroy(pool);
+}
+
+/* ---- A pool that hangs ---- */
+
+Test(dump, a_lock_that_is_never_given_back_is_given_up_and_what_is_queued_shown)
+{
+    static char text[4096];
+    filch_pool *pool = named_pool(1);
+    struct gate gate = GATE;
+    filch_future *holder = hold_worker(pool, &gate), *waiting = submit(pool, do_nothing, NULL);
+    int fd = memfd_create("dump", 0);
+    pthread_mutex_lock(&pool->handoff.lock);
+    cr_assert_eq(filch_pool_dump(pool, fd), -EBUSY);
+    pthread_mutex_unlock(&pool->handoff.lock);
+    must(pread(fd, text, sizeof text - 1, 0) > 0);
+    close(fd);
+    shows(text, "a thread hangs on to the list of threads, which cannot be shown\n");
+    shows(text, "worker 0: 0 in its deque, 0 in its batch\n");
+    shows(text, "tasks from outside: some waiting\n");
+    let_go(&gate, holder);
+    must(filch_join(&waiting, 1) == 0);
+    filch_future_unref(waiting);
     filch_pool_destroy(pool);
 }

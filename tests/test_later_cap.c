@@ -3,7 +3,7 @@
 #include "support.h"
 
 /* A hang is what these are about. */
-TestSuite(later_cap, .timeout = 10, .fini = no_leaks);
+SUITE(later_cap);
 
 static filch_pool *pool_with(unsigned workers, unsigned spare_threads)
 {

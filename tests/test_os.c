@@ -4,6 +4,7 @@
 
 #include "support.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -18,6 +19,7 @@ static void make_root(void)
 {
     strcpy(root, "/tmp/filch-test-XXXXXX");
     must(mkdtemp(root));
+    begin_test();
 }
 
 static void remove_root(void)
@@ -25,10 +27,10 @@ static void remove_root(void)
     char command[128];
     snprintf(command, sizeof command, "rm -rf %s", root);
     must(system(command) == 0);
-    no_leaks();
+    end_test();
 }
 
-TestSuite(quota, .init = make_root, .fini = remove_root, .timeout = 30);
+TestSuite(quota, .init = make_root, .fini = remove_root, .timeout = PATIENCE_OF_CRITERION);
 
 /* Writes a file below the root, making its directories. */
 static void put(const char *path, const char *text)
@@ -231,6 +233,75 @@ Test(os, a_wake_ends_a_futex_wait)
     while (!atomic_load(&word))
         cr_assert_eq(filchi_os_futex_wait(&word, 0, FILCHI_NEVER), 0);
     pthread_join(thread, NULL);
+}
+
+Test(os, whatever_a_futex_wait_fails_with_its_timeout_is_neither_early_nor_missed)
+{
+    static const int errors[] = { 0, EINTR, EAGAIN, ETIMEDOUT, ENOSYS, EINVAL, ENOMEM };
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        _Atomic uint32_t word = 0;
+        int64_t deadline = filchi_os_deadline(FILCH_MS(2));
+        int rc = 0;
+        atomic_store(&filchi_os_faults.error, errors[i]);
+        atomic_store(&filchi_os_faults.waits, errors[i] ? -1 : 20);
+        while (!rc)
+            rc = filchi_os_futex_wait(&word, 0, deadline);
+        cr_assert_eq(rc, -ETIMEDOUT);
+        cr_assert_geq(filchi_os_now(), deadline);
+        cr_assert_eq(filchi_os_futex_wait(&word, 1, FILCHI_NEVER), 0, "without a deadline there is no timeout");
+        atomic_store(&filchi_os_faults.waits, 0);
+    }
+}
+
+Test(os, a_futex_wait_that_is_overslept_times_out_all_the_same)
+{
+    _Atomic uint32_t word = 0;
+    int64_t deadline = filchi_os_deadline(FILCH_MS(1));
+    atomic_store(&filchi_os_faults.late, FILCH_MS(5));
+    cr_assert_eq(filchi_os_futex_wait(&word, 0, deadline), -ETIMEDOUT);
+    cr_assert_geq(filchi_os_now(), deadline + FILCH_MS(5));
+}
+
+/* ---- Events ---- */
+
+static bool readable(int fd)
+{
+    struct pollfd poll_for = { .fd = fd, .events = POLLIN };
+    return poll(&poll_for, 1, 0) == 1;
+}
+
+Test(os, an_event_that_cannot_be_had_says_why)
+{
+    static const int errors[] = { EMFILE, ENFILE, ENOMEM };
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        atomic_store(&filchi_os_faults.error, errors[i]);
+        atomic_store(&filchi_os_faults.events, 1);
+        cr_assert_eq(filchi_os_event_create(), -errors[i]);
+    }
+}
+
+Test(os, an_event_s_signal_that_is_interrupted_arrives_and_leaves_errno_alone)
+{
+    int fd = filchi_os_event_create();
+    cr_assert_not(readable(fd));
+    atomic_store(&filchi_os_faults.signals, 1);
+    errno = EXDEV;
+    filchi_os_event_signal(fd);
+    cr_assert_eq(errno, EXDEV);
+    cr_assert(readable(fd));
+    cr_assert_eq(atomic_load(&filchi_os_faults.struck), 1);
+    filchi_os_event_close(fd);
+}
+
+Test(os, an_event_that_can_count_no_further_stays_readable)
+{
+    uint64_t most = UINT64_MAX - 1;
+    int fd = filchi_os_event_create();
+    must(write(fd, &most, sizeof most) == sizeof most);
+    must(write(fd, &(uint64_t) { 1 }, sizeof most) < 0 && errno == EAGAIN);
+    filchi_os_event_signal(fd);
+    cr_assert(readable(fd));
+    filchi_os_event_close(fd);
 }
 
 /* ---- Threads ---- */

@@ -96,7 +96,7 @@ Test(pool, signals_of_the_process_reach_the_threads_of_the_program)
     filch_pool_destroy(pool);
 }
 
-Test(pool, a_pool_with_nothing_to_do_uses_no_cpu, .timeout = 30)
+Test(pool, a_pool_with_nothing_to_do_uses_no_cpu)
 {
     filch_pool *pools[4];
     for (unsigned i = 0; i < 4; i++) {

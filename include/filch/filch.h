@@ -240,7 +240,8 @@ FILCH_API int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out);
  * it. A task, future or scope without a name is shown by its address.
  * Context: any thread, tasks too; no task stops for it, though one that begins or ends a wait may be held up for a
  * moment. May block in write(2), which a closed pipe makes raise SIGPIPE.
- * Errors: -EINVAL, -ENOMEM (nothing was written), those of write(2) (a part may have been).
+ * Errors: -EINVAL, -ENOMEM (nothing was written), those of write(2) (a part may have been), -EBUSY (the pool hangs so
+ * badly that after 1 s its threads still cannot be looked at: only what is queued was written).
  */
 FILCH_API int filch_pool_dump(filch_pool *pool, int fd);
 

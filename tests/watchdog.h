@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ends a test that hangs, having told why: each pool that lives is dumped to stderr and, where gdb is installed and may
+ * attach, the stacks of all threads are printed; then the process aborts.
+ */
+#ifndef FILCH_TESTS_WATCHDOG_H
+#define FILCH_TESTS_WATCHDOG_H
+
+/* From now on there are that many seconds until watchdog_end(). Not thread-safe; one at a time. */
+void watchdog_begin(unsigned seconds);
+void watchdog_end(void);
+
+/* What the watchdog tells. Any thread that holds no lock of a pool. */
+void watchdog_report(void);
+
+#endif
