@@ -1,49 +1,38 @@
 /* SPDX-License-Identifier: MIT */
-/* Loops and maps on one pool, called by a task of another. */
+/* Loops and maps that a task calls, on its own pool or another. */
 #include "support.h"
 
 #include <filch/fork.h>
 
-SUITE(across_pools);
+SUITE(loops_of_tasks);
 
-struct journey {
-    filch_pool *there;
-    struct event begun;
-};
-
-static int run_until_told(size_t begin, size_t end, void *journey)
+static int stop_at_300(size_t begin, size_t end, void *stop)
 {
-    (void)begin;
-    (void)end;
-    event_signal(&((struct journey *)journey)->begun);
-    sched_yield();
+    must(begin < end);
+    if (begin == 300)
+        filch_stop_request(stop, -EPIPE);
     return 0;
 }
 
-static int loop_there(filch_task *self, void *arg)
+static int loop_until_stopped(filch_task *self, void *stop)
 {
-    struct journey *journey = arg;
     filch_parallel_options options = FILCH_PARALLEL_OPTIONS;
     options.grain = 1;
-    int rc = filch_parallel_for(journey->there, 0, SIZE_MAX, run_until_told, journey, &options);
-    must(filch_task_stopped(self));
-    return rc;
+    options.stop = stop;
+    must(filch_parallel_for(filch_task_pool(self), 0, SIZE_MAX, stop_at_300, stop, &options) == -ECANCELED);
+    must(!filch_task_stopped(self));
+    return 0;
 }
 
-Test(across_pools, the_stop_of_a_task_ends_its_loop_on_another_pool)
+Test(loops_of_tasks, a_stop_of_its_own_ends_the_loop_of_a_task_that_goes_on)
 {
-    filch_pool *here = pool_of(1);
-    struct journey journey = { pool_of(2), EVENT };
+    filch_pool *pool = pool_of(2);
     filch_stop *stop = stop_under(NULL);
-    filch_future *future = submit_under(here, loop_there, &journey, stop);
-    event_await_count(&journey.begun, 10);
-    filch_stop_request(stop, -EINTR);
-    cr_assert_eq(filch_future_wait(future, FILCH_FOREVER), 0);
-    cr_assert_eq(filch_future_state(future), FILCH_STOPPED);
+    filch_future *future = submit(pool, loop_until_stopped, stop);
+    cr_assert_eq(filch_future_result(future, FILCH_FOREVER, NULL), 0);
     filch_future_unref(future);
     filch_stop_unref(stop);
-    filch_pool_destroy(here);
-    filch_pool_destroy(journey.there);
+    filch_pool_destroy(pool);
 }
 
 static int square(filch_task *self, const void *in, void *out, void *pool)
@@ -73,7 +62,7 @@ static int map_there(filch_task *self, void *arg)
     return 0;
 }
 
-Test(across_pools, a_task_may_take_the_results_of_a_map_on_another_pool)
+Test(loops_of_tasks, a_task_may_take_the_results_of_a_map_on_another_pool)
 {
     filch_pool *here = pool_of(1), *there = pool_of(2);
     filch_future *future = submit(here, map_there, there);
@@ -91,7 +80,7 @@ static int cancel_itself(filch_task *self, const void *in, void *out, void *arg)
     return *(const int *)in == 2 ? -ECANCELED : 0;
 }
 
-Test(across_pools, an_element_that_gives_up_without_a_stop_has_failed)
+Test(loops_of_tasks, an_element_that_gives_up_without_a_stop_has_failed)
 {
     filch_pool *pool = pool_of(1);
     filch_error *error = NULL;
