@@ -159,10 +159,7 @@ static void remove_root(void)
     char command[128];
     snprintf(command, sizeof command, "rm -rf %s", root);
     must(system(command) == 0);
-    no_leaks();
 }
-
-TestSuite(quota_edges, .init = make_root, .fini = remove_root, .timeout = 30);
 
 /* Writes a file below the root, making its directories. */
 static void put(const char *path, const char *text)
@@ -194,8 +191,9 @@ static unsigned quota_in_group_of(const char *before, size_t length)
     return filchi_os_cpu_quota(root);
 }
 
-Test(quota_edges, a_group_whose_path_is_too_long_has_none)
+Test(os_edges, a_group_whose_path_is_too_long_has_none)
 {
+    make_root();
     put("/sys/fs/cgroup/cpu.max", "300000 100000\n");
     put("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "200000\n");
     put("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
@@ -208,10 +206,12 @@ Test(quota_edges, a_group_whose_path_is_too_long_has_none)
     cr_assert_eq(quota_in_group_of("1:cpu:", PATH_MAX - 100), 2);
     cr_assert_eq(quota_in_group_of("0::", PATH_MAX - 11), 0);
     cr_assert_eq(quota_in_group_of("1:cpu:", PATH_MAX - 13), 0);
+    remove_root();
 }
 
-Test(quota_edges, a_file_whose_path_is_too_long_below_the_root_is_not_there)
+Test(os_edges, a_file_whose_path_is_too_long_below_the_root_is_not_there)
 {
+    make_root();
     static const char cgroup[] = "/proc/self/cgroup";
     char longest[PATH_MAX];
     put(cgroup, "0::/\n");
@@ -223,10 +223,12 @@ Test(quota_edges, a_file_whose_path_is_too_long_below_the_root_is_not_there)
     cr_assert_eq(filchi_os_cpu_quota(longest), 0);
     longest[strlen(root) + 200] = '\0';
     cr_assert_eq(filchi_os_cpu_quota(longest), 3);
+    remove_root();
 }
 
-Test(quota_edges, garbage_in_either_file_of_version_1_is_none)
+Test(os_edges, garbage_in_either_file_of_version_1_is_none)
 {
+    make_root();
     put("/proc/self/cgroup", "1:abc,cpu:/\n");
     put("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "many\n");
     put("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
@@ -236,10 +238,12 @@ Test(quota_edges, garbage_in_either_file_of_version_1_is_none)
     cr_assert_eq(filchi_os_cpu_quota(root), 0);
     put("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
     cr_assert_eq(filchi_os_cpu_quota(root), 2);
+    remove_root();
 }
 
-Test(quota_edges, of_both_versions_the_lesser_counts)
+Test(os_edges, of_both_versions_the_lesser_counts)
 {
+    make_root();
     put("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "200000\n");
     put("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
     for (int v2 = 1; v2 <= 3; v2++) {
@@ -251,6 +255,7 @@ Test(quota_edges, of_both_versions_the_lesser_counts)
         put("/proc/self/cgroup", "0::/\n1:cpu:/\n");
         cr_assert_eq(filchi_os_cpu_quota(root), v2 < 2 ? 1 : 2);
     }
+    remove_root();
 }
 
 /* ---- Errors ---- */
