@@ -101,7 +101,7 @@ static int await_place(struct filchi_capacity *capacity, struct filchi_ticket *t
 int filchi_capacity_enter(filch_pool *pool)
 {
     struct filchi_capacity *capacity = &pool->capacity;
-    if (!capacity->limit || filchi_worker_inside(pool))
+    if (filchi_worker_inside(pool))
         return FILCHI_ENTRY_FREE;
     struct filchi_ticket ticket = { .rc = 0 };
     filchi_parker_init(&ticket.parker);

@@ -26,12 +26,12 @@ void filchi_capacity_init(struct filchi_capacity *capacity, size_t limit, filch_
 void filchi_capacity_fini(struct filchi_capacity *capacity);
 
 enum filchi_entry {
-    FILCHI_ENTRY_FREE,        /* there is no limit, or none for the caller: no place is taken */
+    FILCHI_ENTRY_FREE,        /* there is no limit for the caller: no place is taken */
     FILCHI_ENTRY_PLACE,       /* a place is taken */
     FILCHI_ENTRY_CALLER_RUNS, /* none is left: the caller must run the task itself */
 };
 
-/* Who is about to submit from outside; may block. An entry, or -ENOBUFS, -ESHUTDOWN, or what ended the wait. */
+/* Who is about to submit to a pool with a limit, without a worker of it; may block. An entry, or -ENOBUFS, -ESHUTDOWN, or what ended the wait. */
 int filchi_capacity_enter(filch_pool *pool);
 /* Who took out a task that holds none and puts it back as if it did: beyond the limit, if need be. */
 void filchi_capacity_retake(filch_pool *pool);

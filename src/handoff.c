@@ -43,8 +43,6 @@ bool filchi_handoff_await_worker(struct filchi_thread *thread)
         pthread_mutex_lock(&handoff->lock);
         end = must_end(thread, timed_out);
         bool surplus = filchi_place_alive(handoff) > filchi_place_workers(handoff);
-        if (!end && !thread->worker && thread->place == FILCHI_NOWHERE)
-            filchi_place_enter(handoff, thread, FILCHI_SPARE);
         bool given = thread->worker != NULL;
         pthread_mutex_unlock(&handoff->lock);
         if (end || given)

@@ -13,12 +13,13 @@
  * for that it passes as one: run out of turn is better than lost. */
 static bool is_member(struct filchi_thread *thread, filch_future *future, const struct filchi_group *group)
 {
-    if (filchi_future_is_of(future, group) || filchi_deque_push(&thread->worker->deque, future))
+    if (filchi_future_is_of(future, group))
         return true;
+    /* Before another can take it from there, give the place up again, and free it. */
     if (future->stop & FILCHI_STOP_PLACE && thread->due)
-        filchi_capacity_retake(thread->pool); /* given up again when it is taken from there */
+        filchi_capacity_retake(thread->pool);
     thread->due = false;
-    return false;
+    return filchi_deque_push(&thread->worker->deque, future) != 0;
 }
 
 /* The group's tasks from outside lie between those of others, which move over to where the newest goes first: they are

@@ -148,8 +148,7 @@ void *filchi_os_pages(size_t size, bool huge)
     char *pages = whole + before;
     if (before)
         munmap(whole, before);
-    if (size - before)
-        munmap(pages + size, size - before);
+    munmap(pages + size, size - before);
     if (huge)
         madvise(pages, size, MADV_HUGEPAGE); /* advice: without it the pages are small, and slower to touch */
     return pages;

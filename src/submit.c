@@ -215,7 +215,7 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
     rc = prepare(pool, fn, options, &prepared);
     if (rc)
         return rc;
-    bool filled = options != &plain || membership->group;
+    bool filled = options != &plain; /* a member of a group has options */
     bool cold = filled && needs_cold(options, prepared.plan, membership->group);
     filch_future *future =
         prepared.inside ? accept_inside(prepared.inside, cold, &rc) : accept_outside(pool, cold, &rc);

@@ -42,8 +42,7 @@ void filch_blocking_end(filch_task *self)
 
 unsigned filch_task_attempt(const filch_task *self)
 {
-    unsigned attempts = filch_future_attempts(self);
-    return attempts ? attempts : 1;
+    return filch_future_attempts(self);
 }
 
 int filch_return(filch_task *self, void *result)

@@ -20,7 +20,7 @@
 #define DELAYS_COST 100
 #if defined(FILCH_TSAN)
 enum { ROUNDS_MIN = 300, DISCARDED = 50000 };
-#elif defined(__SANITIZE_ADDRESS__)
+#elif defined(__SANITIZE_ADDRESS__) || defined(FILCH_COVERAGE)
 enum { ROUNDS_MIN = 2000, DISCARDED = 1000000 };
 #else
 enum { ROUNDS_MIN = 10000, DISCARDED = 10000000 };

@@ -31,6 +31,25 @@ static void *steal(struct filchi_deque *deque)
 
 /* ---- One thread ---- */
 
+Test(deque, items_for_which_it_cannot_grow_are_refused_and_the_others_stay)
+{
+    struct filchi_deque deque = make();
+    void *several[FILCHI_DEQUE_FIRST];
+    for (int i = 0; i < FILCHI_DEQUE_FIRST; i++)
+        several[i] = &items[10 + i];
+    push(&deque, 0, 1);
+    atomic_store(&filchi_os_faults.allocations, -1);
+    cr_assert_eq(filchi_deque_push_many(&deque, several, FILCHI_DEQUE_FIRST), -ENOMEM);
+    for (int i = 1; i < FILCHI_DEQUE_FIRST; i++)
+        cr_assert_eq(filchi_deque_push(&deque, &items[i]), 0);
+    cr_assert_eq(filchi_deque_push(&deque, &items[FILCHI_DEQUE_FIRST]), -ENOMEM);
+    atomic_store(&filchi_os_faults.allocations, 0);
+    for (int i = FILCHI_DEQUE_FIRST; i-- > 0;)
+        cr_assert_eq(filchi_deque_pop(&deque), &items[i]);
+    cr_assert_null(filchi_deque_pop(&deque));
+    filchi_deque_fini(&deque);
+}
+
 Test(deque, a_new_deque_is_empty)
 {
     struct filchi_deque deque = make();

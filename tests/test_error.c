@@ -5,6 +5,8 @@
 #include "os.h"
 #include "support.h"
 
+#include <wchar.h>
+
 SUITE(error);
 
 /* ---- What they hold ---- */
@@ -385,5 +387,14 @@ Test(error, the_static_error_may_stand_in_for_an_attempt_and_suppress_others)
     cr_assert_eq(filch_error_code(error), -ENOMEM);
     cr_assert_eq(filch_error_suppressed_count(error), 1);
     cr_assert_eq(filch_error_suppressed_count(lost), 0);
+    filch_error_unref(error);
+}
+
+Test(error, a_message_that_cannot_be_printed_is_empty)
+{
+    static const char format[] = "%lc"; /* no such character */
+    filch_error *error = filch_error_create(-EIO, format, (wint_t)0xD800);
+    cr_assert_eq(filch_error_code(error), -EIO);
+    cr_assert_str_eq(filch_error_message(error), "");
     filch_error_unref(error);
 }

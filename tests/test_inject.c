@@ -292,3 +292,23 @@ Test(inject, what_an_owner_takes_at_once_and_puts_back_keeps_its_order)
     cr_assert_null(filchi_batch_take(&batch));
     filchi_inject_fini(&inject);
 }
+
+Test(inject, a_batch_is_never_filled_beyond_its_slots)
+{
+    struct filchi_inject inject;
+    struct filchi_batch batch;
+    int items[2 * FILCHI_BATCH], n = 0;
+    must(filchi_inject_init(&inject) == 0);
+    filchi_batch_init(&batch);
+    for (int i = 0; i < 2 * FILCHI_BATCH; i++)
+        must(filchi_inject_push(&inject, &items[i]) == 0);
+    cr_assert(filchi_batch_fill(&batch, &inject, 2 * FILCHI_BATCH));
+    for (; filchi_batch_take(&batch); n++)
+        continue;
+    cr_assert_eq(n, FILCHI_BATCH);
+    while (filchi_batch_fill(&batch, &inject, 1))
+        while (filchi_batch_take(&batch))
+            n++;
+    cr_assert_eq(n, 2 * FILCHI_BATCH);
+    filchi_inject_fini(&inject);
+}

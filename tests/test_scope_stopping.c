@@ -248,3 +248,24 @@ Test(scope_stopping, a_cancel_at_that_moment_wins_or_loses)
     }
     filch_pool_destroy(pool);
 }
+
+Test(scope_stopping, cancelled_tasks_that_nobody_keeps_are_passed_over)
+{
+    enum { FEW = 3 * FILCHI_BATCH };
+    filch_pool *pool = pool_of(1);
+    struct gate gate = GATE;
+    filch_future *holder = hold_worker(pool, &gate), *held[FEW];
+    filch_scope *scope = discarding(pool);
+    for (int i = 0; i < FEW; i++)
+        held[i] = spawn_held(scope, do_nothing, NULL);
+    for (int i = 1; i < FEW; i += 2)
+        cr_assert(filch_future_cancel(held[i]));
+    filch_stop_request(filch_scope_stop(scope), -EPIPE);
+    gate_open(&gate);
+    cr_assert_eq(finish(scope), -ECANCELED);
+    for (int i = 0; i < FEW; i++)
+        cr_assert(i % 2 ? filch_future_state(held[i]) == FILCH_CANCELLED : is_stopped(held[i]));
+    unref_all(held, FEW);
+    let_go(&gate, holder);
+    filch_pool_destroy(pool);
+}

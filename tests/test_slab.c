@@ -245,3 +245,26 @@ Test(slab, what_a_slab_frees_for_others_goes_home_together)
         filchi_slab_free(objects[i], other);
     close_home(fixture);
 }
+
+Test(slab, slabs_that_were_added_in_several_steps_get_their_own_objects_back)
+{
+    struct fixture *fixture = make();
+    struct filchi_slab later[2], *all[4] = { &fixture->slabs[0], &fixture->slabs[1], &later[0], &later[1] };
+    void *objects[4];
+    for (size_t i = 0; i < 2; i++)
+        must(filchi_slab_home_extend(fixture->home, 1) == 0);
+    for (size_t i = 2; i-- > 0;)
+        filchi_slab_init(&later[i], fixture->home, 2 + i);
+    for (int i = 0; i < 4; i++)
+        objects[i] = filchi_slab_alloc(all[i]);
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < i; k++)
+            cr_assert_neq((void *)all[i]->returns, (void *)all[k]->returns);
+    for (int i = 0; i < 4; i++) {
+        filchi_slab_free(objects[i], all[(i + 1) % 4]);
+        filchi_slab_flush(all[(i + 1) % 4]);
+        cr_assert_eq(atomic_load(&all[i]->returns->top), objects[i]);
+    }
+    filchi_slab_home_close(fixture->home, all, 4);
+    free(fixture);
+}

@@ -416,3 +416,26 @@ Test(stop_callback, without_memory_nothing_is_registered)
     cr_assert_eq(filch_stop_reason(stop), -ECANCELED);
     filch_stop_unref(stop);
 }
+
+static void count_one(void *calls)
+{
+    atomic_fetch_add((_Atomic int *)calls, 1);
+}
+
+static void use_it_here(filch_stop *stop, _Atomic int *calls)
+{
+    __attribute__((cleanup(filch_stop_callback_cleanup))) filch_stop_callback *callback = NULL;
+    must(filch_stop_on_request(&callback, stop, count_one, (void *)calls) == 0);
+}
+
+Test(stop_callback, one_that_ended_with_its_block_is_not_called)
+{
+    filch_stop *stop = stop_under(NULL);
+    _Atomic int calls = 0;
+    use_it_here(stop, &calls);
+    filch_stop_request(stop, -EINTR);
+    cr_assert_eq(atomic_load(&calls), 0);
+    use_it_here(stop, &calls);
+    cr_assert_eq(atomic_load(&calls), 1);
+    filch_stop_unref(stop);
+}

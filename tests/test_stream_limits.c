@@ -205,3 +205,25 @@ Test(stream_limits, arguments_out_of_range_are_refused_and_nothing_is_taken)
     cr_assert_eq(feed.given, 0);
     filch_pool_destroy(pool);
 }
+
+static int give_numbers(void *arg, void **item)
+{
+    *item = arg;
+    return 1;
+}
+
+Test(stream_limits, items_that_nobody_wants_back_are_forgotten_by_a_stream_that_cannot_go_on)
+{
+    filch_pool *pool = pool_of(1);
+    filch_stream *stream = NULL;
+    void *result = NULL;
+    int rc = 1;
+    must(filch_stream_begin(&stream, pool, return_arg, give_numbers, pool, NULL) == 0);
+    cr_assert_eq(filch_stream_next(stream, &result), 1);
+    filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL);
+    for (int i = 0; rc == 1 && i < MOST; i++)
+        rc = filch_stream_next(stream, &result);
+    cr_assert_eq(rc, -ESHUTDOWN);
+    filch_stream_cleanup(&stream);
+    filch_pool_destroy(pool);
+}
