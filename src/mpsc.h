@@ -2,7 +2,7 @@
 /*
  * A queue with many producers and one consumer at a time: a facade over liburcu's wfcqueue (Desnoyers and
  * Jiangshan). Push is wait-free; pop never blocks. In builds for ThreadSanitizer, which does not see liburcu's
- * inline assembly, a C11 twin of the same layout and algorithm takes its place (mpsc_twin.h).
+ * inline assembly, and under the model checker, a C11 twin of the same layout and algorithm takes its place (mpsc_twin.h).
  *
  * Invariant: tail points to the last node, or to the dummy `head` when empty. From every node `next` leads to
  * the node after it, except between the two steps of a push.
@@ -22,7 +22,7 @@ enum filchi_mpsc_pop {
     FILCHI_MPSC_LAST, /* popped one and left the queue empty: the next push says so */
 };
 
-#ifndef FILCH_TSAN
+#if !defined(FILCH_TSAN) && !defined(FILCH_MODEL)
 #include <urcu/wfcqueue.h>
 
 struct filchi_mpsc_node {

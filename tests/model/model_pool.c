@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A pool from its creation to its end: submits from outside against workers that go to sleep, cancels, shutdowns and
+ * resizes at every moment. Nothing is lost: each task ran once, or its future says why not.
+ */
+#include "small.h"
+
+/* ---- One task, and the worker that goes to sleep ---- */
+
+static void begin_one(void)
+{
+    begin_with(1, 1, true);
+}
+
+static void submit_and_wait(unsigned i)
+{
+    (void)i;
+    for (unsigned round = 0; round < 2; round++) {
+        filch_future *future = NULL;
+        model_check(filch_submit(pool, count, &runs[round], &future) == 0);
+        model_check(filch_future_wait(future, FILCH_FOREVER) == 0);
+        settle(future, &runs[round]);
+    }
+    leave();
+}
+
+/* ---- Two that submit at once, two workers ---- */
+
+static void begin_two(void)
+{
+    begin_with(2, 2, true);
+}
+
+static void both_submit(unsigned i)
+{
+    filch_future *future = NULL;
+    model_check(filch_submit(pool, count, &runs[i], &future) == 0);
+    model_check(filch_future_wait(future, FILCH_FOREVER) == 0);
+    settle(future, &runs[i]);
+    leave();
+}
+
+/* ---- Nobody waits: the end of the pool does ---- */
+
+static void unheld(unsigned i)
+{
+    model_check(filch_submit(pool, count, &runs[i], NULL) == 0);
+    leave();
+}
+
+static void unheld_after(void)
+{
+    model_check(runs[0] == 1 && runs[1] == 1);
+}
+
+/* ---- Sub tasks that nobody waits for; the other worker may steal them ---- */
+
+static int spread(filch_task *self, void *arg)
+{
+    (void)arg;
+    model_check(filch_submit(filch_task_pool(self), count, &runs[1], NULL) == 0);
+    model_check(filch_submit(filch_task_pool(self), count, &runs[2], NULL) == 0);
+    runs[0]++;
+    return 0;
+}
+
+static void begin_spread(void)
+{
+    begin_with(2, 1, true);
+}
+
+static void submit_spread(unsigned i)
+{
+    (void)i;
+    model_check(filch_submit(pool, spread, NULL, NULL) == 0);
+    leave();
+}
+
+static void spread_after(void)
+{
+    model_check(runs[0] == 1 && runs[1] == 1 && runs[2] == 1);
+}
+
+/* ---- Several at once ---- */
+
+static void submit_many(unsigned i)
+{
+    (void)i;
+    filch_future *futures[3];
+    model_check(filch_submit_many(pool, count, runs, sizeof runs[0], 3, futures) == 0);
+    for (unsigned j = 0; j < 3; j++) {
+        model_check(filch_future_wait(futures[j], FILCH_FOREVER) == 0);
+        settle(futures[j], &runs[j]);
+    }
+    leave();
+}
+
+/* ---- A cancel against the start ---- */
+
+static filch_future *shared;
+
+static void begin_cancel(void)
+{
+    begin_with(1, 2, true);
+    shared = NULL;
+    model_check(filch_submit(pool, count, &runs[0], &shared) == 0);
+    filch_future_ref(shared);
+}
+
+static void cancel(unsigned i)
+{
+    if (i == 0) {
+        bool cancelled = filch_future_cancel(shared);
+        model_check(!cancelled || filch_future_state(shared) == FILCH_CANCELLED);
+    }
+    int rc = filch_future_wait(shared, FILCH_FOREVER);
+    model_check(rc == 0);
+    settle(shared, &runs[0]);
+    leave();
+}
+
+/* ---- A shutdown against a submit ---- */
+
+static void shut(unsigned i, unsigned flags)
+{
+    if (i == 0) {
+        model_check(filch_pool_shutdown(pool, flags, FILCH_FOREVER, NULL) == 0);
+        leave();
+        return;
+    }
+    filch_future *future = NULL;
+    int rc = filch_submit(pool, count, &runs[0], &future);
+    model_check(rc == 0 || rc == -ESHUTDOWN);
+    if (rc == 0) {
+        model_check(filch_future_wait(future, FILCH_FOREVER) == 0);
+        settle(future, &runs[0]);
+    }
+    leave();
+}
+
+static void begin_shut(void)
+{
+    begin_with(1, 2, true);
+}
+
+static void shut_and_wait(unsigned i)
+{
+    shut(i, FILCH_SHUTDOWN_WAIT);
+}
+
+static void shut_and_cancel(unsigned i)
+{
+    shut(i, FILCH_SHUTDOWN_WAIT | FILCH_SHUTDOWN_CANCEL_PENDING);
+}
+
+/* What a shutdown waited for is seen without another wait. */
+static void begin_look(void)
+{
+    begin_with(2, 1, true);
+    model_check(filch_submit(pool, spread, NULL, NULL) == 0);
+}
+
+static void shut_and_look(unsigned i)
+{
+    (void)i;
+    linger(100);
+    model_check(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
+    spread_after();
+    leave();
+}
+
+static void begin_last(void)
+{
+    begin_with(1, 2, true);
+    model_check(filch_submit(pool, count, &runs[0], NULL) == 0);
+}
+
+static void shut_at_last(unsigned i)
+{
+    linger(40);
+    unsigned flags = FILCH_SHUTDOWN_WAIT | (i == 0 ? FILCH_SHUTDOWN_CANCEL_PENDING : FILCH_SHUTDOWN_STOP_RUNNING);
+    model_check(filch_pool_shutdown(pool, flags, FILCH_FOREVER, NULL) == 0);
+    model_check(runs[0] <= 1);
+    leave();
+}
+
+/* ---- More workers, then fewer ---- */
+
+static void begin_resize(void)
+{
+    begin_with(1, 2, true);
+}
+
+static void resize(unsigned i)
+{
+    if (i == 0) {
+        model_check(filch_pool_resize(pool, 2) == 0);
+        model_check(filch_pool_resize(pool, 1) == 0);
+        leave();
+        return;
+    }
+    model_check(filch_submit(pool, spread, NULL, NULL) == 0);
+    leave();
+}
+
+static const struct model models[] = {
+    { .name = "pool one task",
+      .says = "a task that is waited for has run once, also after its worker went to sleep",
+      .threads = 1,
+      .hosts = 2,
+      .before = begin_one,
+      .thread = submit_and_wait,
+      .executions = 5000 },
+    { .name = "pool two submit",
+      .says = "two outside threads and two workers: each task runs once",
+      .threads = 2,
+      .hosts = 2,
+      .before = begin_two,
+      .thread = both_submit,
+      .executions = 5000 },
+    { .name = "pool unheld",
+      .says = "tasks that nobody holds have run when the pool is gone",
+      .threads = 2,
+      .hosts = 2,
+      .before = begin_two,
+      .thread = unheld,
+      .after = unheld_after,
+      .executions = 5000 },
+    { .name = "pool sub tasks",
+      .says = "sub tasks run once, here or stolen",
+      .threads = 1,
+      .hosts = 3,
+      .before = begin_spread,
+      .thread = submit_spread,
+      .after = spread_after,
+      .executions = 5000 },
+    { .name = "pool many",
+      .says = "tasks submitted at once run once each",
+      .threads = 1,
+      .hosts = 3,
+      .before = begin_spread,
+      .thread = submit_many,
+      .executions = 5000 },
+    { .name = "pool cancel",
+      .says = "a cancel and the start of a task: exactly one wins",
+      .threads = 2,
+      .hosts = 2,
+      .before = begin_cancel,
+      .thread = cancel,
+      .executions = 10000 },
+    { .name = "pool shutdown",
+      .says = "a submit is refused, or its task runs before the shutdown returns",
+      .threads = 2,
+      .hosts = 2,
+      .before = begin_shut,
+      .thread = shut_and_wait,
+      .executions = 10000 },
+    { .name = "pool shutdown, cancelling",
+      .says = "a submit is refused, or its task runs, or is cancelled and says so",
+      .threads = 2,
+      .hosts = 2,
+      .before = begin_shut,
+      .thread = shut_and_cancel,
+      .executions = 10000 },
+    { .name = "pool shutdown, looking",
+      .says = "all that the tasks did happened before a shutdown that waits returns",
+      .threads = 1,
+      .hosts = 3,
+      .before = begin_look,
+      .thread = shut_and_look,
+      .executions = 10000 },
+    { .name = "pool shutdown, twice",
+      .says = "two that shut down at once both return when the last task has ended",
+      .threads = 2,
+      .hosts = 2,
+      .before = begin_last,
+      .thread = shut_at_last,
+      .executions = 10000 },
+    { .name = "pool resize",
+      .says = "tasks run once while workers come and go",
+      .threads = 2,
+      .hosts = 3,
+      .before = begin_resize,
+      .thread = resize,
+      .after = spread_after,
+      .executions = 10000 },
+};
+
+int main(int argc, char **argv)
+{
+    static const char *const files[] = { "pool.c",   "pool.h",     "submit.c",   "plain.c",  "worker.c", "worker.h",
+                                         "drain.c",  "starting.c", "places.c",   "places.h", "slot.h",   "resize.c",
+                                         "thread.c", "threads.h",  "stopping.c", "task.c",   NULL };
+    return model_main(argc, argv, files, models, COUNT_OF(models));
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* What filch asks of the operating system (src/os.h), on the engine: memory, futexes, threads and a clock of a model. */
+#include "os.h"
+
+#include "engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+struct filchi_os_faults filchi_os_faults;
+
+/* ns. Moves on by a microsecond whenever somebody looks, and to where a sleep ended. */
+static int64_t now;
+
+int64_t filchi_os_now(void)
+{
+    return now += 1000;
+}
+
+int64_t filchi_os_deadline(int64_t timeout_ns)
+{
+    return timeout_ns < 0 || timeout_ns > INT64_MAX - now ? FILCHI_NEVER : now + timeout_ns;
+}
+
+int filchi_os_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline)
+{
+    if (model_futex_wait((void *)(uintptr_t)word, expected, deadline != FILCHI_NEVER))
+        return 0;
+    if (now < deadline)
+        now = deadline;
+    return -ETIMEDOUT;
+}
+
+void filchi_os_futex_wake(_Atomic uint32_t *word, int n)
+{
+    model_futex_wake((void *)(uintptr_t)word, n);
+}
+
+void filchi_os_yield(void)
+{
+    model_yield();
+}
+
+void *filchi_os_alloc(size_t size)
+{
+    return model_alloc(size, 64);
+}
+
+void *filchi_os_alloc_aligned(size_t align, size_t size)
+{
+    return model_alloc(size, align);
+}
+
+void filchi_os_free(void *memory)
+{
+    model_free(memory);
+}
+
+void *filchi_os_pages(size_t size, bool huge)
+{
+    (void)huge;
+    return model_alloc(size, size);
+}
+
+void filchi_os_pages_free(void *pages, size_t size)
+{
+    (void)size;
+    model_free(pages);
+}
+
+int filchi_os_thread_start(pthread_t *out, void *(*main)(void *), void *arg, const char *name, size_t stack_size)
+{
+    (void)name;
+    (void)stack_size;
+    int thread = model_thread_start(main, arg);
+    if (thread < 0)
+        return -EAGAIN;
+    *out = (pthread_t)thread;
+    return 0;
+}
+
+void filchi_os_thread_join(pthread_t thread)
+{
+    model_thread_join((int)thread);
+}
+
+int filchi_os_process_init(struct filchi_os_process *process)
+{
+    *process = (struct filchi_os_process) { .here = NULL, .id = 1 };
+    return 0;
+}
+
+void filchi_os_process_fini(struct filchi_os_process *process)
+{
+    (void)process;
+}
+
+bool filchi_os_process_is(long id)
+{
+    return id == 1;
+}
+
+_Noreturn void filchi_os_thread_exit(void)
+{
+    model_fail(__FILE__, __LINE__, "no thread of a model ends itself");
+    __builtin_unreachable();
+}
+
+uintptr_t filchi_os_self(void)
+{
+    return 256 + model_self();
+}
+
+long filchi_os_thread_id(void)
+{
+    return 1 + (long)model_self();
+}
+
+bool filchi_os_stack_size_valid(size_t size)
+{
+    (void)size;
+    return true;
+}
+
+uintptr_t filchi_os_stack_low(void)
+{
+    return 0;
+}
+
+unsigned filchi_os_affinity(void)
+{
+    return 2;
+}
+
+unsigned filchi_os_cpu_quota(const char *root)
+{
+    (void)root;
+    return 0;
+}
+
+int filchi_os_event_create(void)
+{
+    return -ENOSYS;
+}
+
+void filchi_os_event_signal(int fd)
+{
+    (void)fd;
+}
+
+void filchi_os_event_close(int fd)
+{
+    (void)fd;
+}
+
+int filchi_os_write(int fd, const char *text, size_t length)
+{
+    (void)fd;
+    (void)text;
+    (void)length;
+    return -ENOSYS;
+}
+
+void filchi_os_error_text(int code, char *buffer, size_t size)
+{
+    snprintf(buffer, size, "error %d", -code);
+}
