@@ -128,14 +128,14 @@ static const struct model models[] = {
       .thread = new_ones,
       .after = end,
       .bound = 2,
-      .executions = 100000 },
+      .executions = 30000 },
     { .name = "readers two thieves",
       .says = "the same for two that steal at once",
       .threads = 3,
       .before = begin_known,
       .thread = known,
       .after = end,
-      .executions = 100000 },
+      .executions = 30000 },
 };
 
 int main(int argc, char **argv)
