@@ -18,7 +18,7 @@
  * full barrier on the machines that they run on.
  */
 #ifdef FILCH_MODEL /* a macro, so that the model checker can leave out one of them */
-#define filchi_fence_store_load() atomic_thread_fence(memory_order_seq_cst) /* seq_cst: as below. */
+#define filchi_fence_store_load() atomic_thread_fence(memory_order_seq_cst) /* seq_cst vs itself, as below. */
 #else
 static inline void filchi_fence_store_load(void)
 {

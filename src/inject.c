@@ -283,8 +283,9 @@ void *filchi_batch_take(struct filchi_batch *batch)
         /* relaxed: a hint. What it points to may be long gone. */
         filchi_prefetch_write(
             atomic_load_explicit(&batch->slots[(head + FILCHI_AHEAD) % FILCHI_BATCH], memory_order_relaxed));
-        /* acq_rel B2: pairs with itself; the slot was read before the owner, who sees head == tail, refills it. */
-        if (atomic_compare_exchange_weak_explicit(&batch->head, &head, head + 1, memory_order_acq_rel,
+        /* release B2, acquire B2 on failure: pairs with itself; the slot was read before the owner, who sees head == tail,
+         * refills it. */
+        if (atomic_compare_exchange_weak_explicit(&batch->head, &head, head + 1, memory_order_release,
                                                   memory_order_acquire))
             return item;
     }

@@ -23,7 +23,10 @@
 #include "atomic.h"
 #include "os.h"
 
-#ifdef FILCH_TESTING
+#if defined(FILCH_MODEL)
+#define FILCHI_BATCH 2
+#define FILCHI_SEGMENT 2
+#elif defined(FILCH_TESTING)
 #define FILCHI_BATCH 4
 #define FILCHI_SEGMENT 8
 #else

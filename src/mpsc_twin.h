@@ -59,8 +59,8 @@ static inline enum filchi_mpsc_pop filchi_mpsc_pop(struct filchi_mpsc *queue, st
         /* The dummy is unlinked before it becomes the tail again, so that a push after that finds it clean. */
         atomic_store_explicit(&queue->head.next, NULL, memory_order_relaxed); /* relaxed: M1 below publishes it. */
         struct filchi_mpsc_node *expected = first;
-        /* acq_rel M1: pairs with the exchange in push. */
-        if (atomic_compare_exchange_strong_explicit(&queue->tail, &expected, &queue->head, memory_order_acq_rel,
+        /* release M1: pairs with the exchange in push, which then finds the dummy clean. */
+        if (atomic_compare_exchange_strong_explicit(&queue->tail, &expected, &queue->head, memory_order_release,
                                                     memory_order_relaxed))
             return FILCHI_MPSC_LAST;
         /* acquire M2: pairs with release M2 in push. */
@@ -76,8 +76,8 @@ static inline enum filchi_mpsc_pop filchi_mpsc_pop(struct filchi_mpsc *queue, st
 
 static inline bool filchi_mpsc_empty(struct filchi_mpsc *queue)
 {
-    /* acquire M2: a false answer is followed by a pop; relaxed: only compared. */
-    return !atomic_load_explicit(&queue->head.next, memory_order_acquire) &&
+    /* relaxed, both, as in liburcu: only compared, and a false answer is followed by a pop. */
+    return !atomic_load_explicit(&queue->head.next, memory_order_relaxed) &&
            atomic_load_explicit(&queue->tail, memory_order_relaxed) == &queue->head;
 }
 

@@ -47,14 +47,14 @@ static inline int filchi_parker_wait(struct filchi_parker *parker, uint32_t seen
 {
     int rc = 0;
     for (;;) {
-        /* acquire K1: pairs with release K1 in filchi_parker_signal(). Setting asleep in the word that the
-         * futex compares leaves no moment in which a signal is neither seen nor followed by a wake. */
-        uint32_t word = atomic_fetch_or_explicit(&parker->word, FILCHI_PARKER_ASLEEP, memory_order_acquire);
+        /* relaxed: acquired below. Setting asleep in the word that the futex compares leaves no moment in which a
+         * signal is neither seen nor followed by a wake. */
+        uint32_t word = atomic_fetch_or_explicit(&parker->word, FILCHI_PARKER_ASLEEP, memory_order_relaxed);
         if (word / FILCHI_PARKER_ONE != seen || rc)
             break;
         rc = filchi_os_futex_wait(&parker->word, word | FILCHI_PARKER_ASLEEP, deadline);
     }
-    /* acquire K1: pairs with release K1, as above; a signal that came with the timeout counts. */
+    /* acquire K1: pairs with release K1 in filchi_parker_signal(); one that came with the timeout counts. */
     uint32_t word = atomic_fetch_and_explicit(&parker->word, ~FILCHI_PARKER_ASLEEP, memory_order_acquire);
     return word / FILCHI_PARKER_ONE != seen ? 0 : rc;
 }

@@ -7,8 +7,13 @@
 #include <errno.h>
 #include <string.h>
 
+#ifdef FILCH_MODEL /* few objects, so that those of one chunk are soon used up */
+#define CHUNK (4 * FILCHI_SLAB_OBJECT)
+#define ARENA (4 * CHUNK)
+#else
 #define CHUNK ((size_t)64 << 10)
 #define ARENA ((size_t)2 << 20)
+#endif
 /* Most objects of one other slab that are given back in one go. */
 #define LEAVING 32
 

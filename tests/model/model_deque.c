@@ -100,6 +100,14 @@ static void two_items(unsigned i)
     take(filchi_deque_pop(&deque));
 }
 
+/* One thief that comes twice, and knows of its first theft. */
+static void two_steals(unsigned i)
+{
+    two_items(i);
+    if (i > 0)
+        steal();
+}
+
 static void two_after(void)
 {
     each_once(2);
@@ -161,8 +169,6 @@ static void many(unsigned i)
     push(3);
 }
 
-/* ---- Ahead of the owner's own pops ---- */
-
 static const struct model models[] = {
     { .name = "deque last item",
       .says = "the last item goes to its owner or to a thief, never to both or neither",
@@ -171,7 +177,15 @@ static const struct model models[] = {
       .thread = last_item,
       .after = one_after,
       .bound = 8,
-      .executions = 100000 },
+      .executions = 20000 },
+    { .name = "deque two steals",
+      .says = "two items, an owner that pops both, a thief that comes twice: each is taken once",
+      .threads = 2,
+      .before = begin,
+      .thread = two_steals,
+      .after = two_after,
+      .bound = 3,
+      .executions = 20000 },
     { .name = "deque two items",
       .says = "two items, an owner that pops both, two thieves: each is taken once",
       .threads = 3,
@@ -179,7 +193,7 @@ static const struct model models[] = {
       .thread = two_items,
       .after = two_after,
       .bound = 3,
-      .executions = 200000 },
+      .executions = 50000 },
     { .name = "deque growth",
       .says = "items survive the growth of the array while thieves look",
       .threads = 3,
@@ -187,28 +201,28 @@ static const struct model models[] = {
       .thread = growing,
       .after = growing_after,
       .bound = 2,
-      .executions = 200000 },
+      .executions = 50000 },
     { .name = "deque wrap",
       .says = "the same where the indices have gone round the array",
       .threads = 3,
       .before = begin_wrapped,
       .thread = growing,
       .after = growing_after,
-      .executions = 200000 },
+      .executions = 50000 },
     { .name = "deque reuse",
       .says = "a thief's slot is not refilled under its eyes",
       .threads = 3,
       .before = begin_wrapped,
       .thread = reused,
       .after = growing_after,
-      .executions = 200000 },
+      .executions = 50000 },
     { .name = "deque many",
       .says = "several items pushed at once are published at once",
       .threads = 3,
       .before = begin,
       .thread = many,
       .after = growing_after,
-      .executions = 200000 },
+      .executions = 50000 },
 };
 
 int main(int argc, char **argv)
