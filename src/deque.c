@@ -124,13 +124,13 @@ void *filchi_deque_pop(struct filchi_deque *deque)
     if (top < bottom)
         return item;
     if (top == bottom) {
-        /* release D3: pairs with acquire D3 in filchi_deque_steal(). The last item goes to whoever moves top. */
-        if (!atomic_compare_exchange_strong_explicit(&deque->top, &top, top + 1, memory_order_release,
+        /* seq_cst D3 vs D3 in filchi_deque_steal(): the last item goes to whoever moves top. */
+        if (!atomic_compare_exchange_strong_explicit(&deque->top, &top, top + 1, memory_order_seq_cst,
                                                      memory_order_relaxed))
             item = NULL;
     }
-    /* relaxed: top is as high, so that no CAS succeeds on the strength of this bottom. */
-    atomic_store_explicit(&deque->bottom, bottom + 1, memory_order_relaxed);
+    /* release D1: pairs with acquire D1 in filchi_deque_steal(), as in push. */
+    atomic_store_explicit(&deque->bottom, bottom + 1, memory_order_release);
     return item;
 }
 
@@ -157,8 +157,7 @@ enum filchi_deque_steal filchi_deque_steal(struct filchi_deque *deque, void **ou
     struct filchi_deque_array *array = atomic_load_explicit(&deque->array, memory_order_acquire);
     /* relaxed: published by D1 or D2. Read before the CAS: after it the owner may reuse the slot. */
     void *item = atomic_load_explicit(slot(array, top), memory_order_relaxed);
-    /* seq_cst D3 vs the fence in filchi_deque_pop(): an owner whose fence comes later sees it, even if it is another
-     * thief that has missed the owner's bottom; releases the slot to acquire D3 in push. */
+    /* seq_cst D3 vs D3 in filchi_deque_pop() and other thieves; releases the slot to acquire D3 in push. */
     if (!atomic_compare_exchange_strong_explicit(&deque->top, &top, top + 1, memory_order_seq_cst,
                                                  memory_order_relaxed))
         return FILCHI_DEQUE_LOST;
