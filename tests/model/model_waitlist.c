@@ -216,7 +216,7 @@ static void come_before_who_goes_linked(unsigned i)
 static struct object {
     struct filchi_waitlist list;
     int used; /* by who holds it */
-} *object;
+} * object;
 
 static void begin_object(void)
 {
