@@ -46,8 +46,10 @@ static struct filchi_message *write_note(unsigned i)
 /* Both start it, one does; then one ends it. */
 static void start_and_post(unsigned i)
 {
+    filchi_timers_ref(timers);
     model_check(filchi_timers_start(timers, "model") == 0);
     model_check(filchi_timers_running(timers));
+    filchi_timers_unref(timers);
     filchi_timers_post(timers, write_note(i), FILCHI_TIMERS_NOW);
     if (i == 0) {
         filchi_parker_wait(&told, 0, FILCHI_NEVER);
@@ -130,6 +132,11 @@ static void begin_waiting(void)
     begin_plan(true, 2);
 }
 
+static void begin_alone(void)
+{
+    begin_plan(true, 1);
+}
+
 /* The timer thread, of one that was cancelled. */
 static void let_go_when_told(void)
 {
@@ -202,6 +209,11 @@ static void stop_waiting(unsigned i)
         let_go_when_told();
 }
 
+static void begin_running_alone(void)
+{
+    begin_plan(false, 1);
+}
+
 static void begin_running(void)
 {
     begin_plan(false, 2);
@@ -229,11 +241,6 @@ static void wait_again(unsigned i)
     }
 }
 
-static void begin_first_attempt(void)
-{
-    begin_plan(true, 1);
-}
-
 static void after_first(void)
 {
     model_check(destroyed == 1);
@@ -259,21 +266,27 @@ static void begin_first(unsigned i)
 static const struct model models[] = {
     /* clang-format off: a row each */
     { "timers start", "one of two starts the thread, and no message is slept over", 2, 1, begin_timers,
-      start_and_post, freed, 2, 20000 },
+      start_and_post, freed, 1, 20000 },
     { "timers end", "a message that comes at the end is handled or refused", 2, 1, begin_timers, post_at_the_end,
       freed, 2, 20000 },
     { "timers fire", "timers fire once, whatever comes while the thread sleeps", 2, 1, begin_timers, arm_and_post,
       freed, 1, 20000 },
-    { "timers attempt", "a task that begins its first attempt does not wait for its second", 2, 0,
-      begin_first_attempt, begin_first, after_first, 4, 20000 },
-    { "timers due", "one that is due runs or was cancelled", 3, 0, begin_waiting, make_ready, after_waiting, 1,
-      50000 },
-    { "timers no room", "one that is due and waits again can be cancelled at every moment", 3, 0, begin_waiting,
-      take_back, after_back, 1, 50000 },
-    { "timers stop", "one that waits is stopped or cancelled", 3, 0, begin_waiting, stop_waiting, after_waiting, 1,
-      50000 },
-    { "timers again", "one that waits for its second attempt can be cancelled at every moment", 3, 0, begin_running,
-      wait_again, after_waiting, 1, 50000 },
+    { "timers attempt", "a task that begins its first attempt does not wait for its second", 2, 0, begin_alone,
+      begin_first, after_first, 4, 20000 },
+    { "timers due", "one that is due runs or was cancelled", 2, 0, begin_alone, make_ready, after_waiting, 2,
+      20000 },
+    { "timers no room", "one that is due and waits again can be cancelled at every moment", 2, 0, begin_alone,
+      take_back, after_back, 2, 20000 },
+    { "timers stop", "one that waits is stopped or cancelled", 2, 0, begin_alone, stop_waiting, after_waiting, 2,
+      20000 },
+    { "timers again", "one that waits for its second attempt can be cancelled at every moment", 2, 0,
+      begin_running_alone, wait_again, after_waiting, 2, 20000 },
+    { "timers due waited", "the same where another thread waits for it", 3, 0, begin_waiting, make_ready,
+      after_waiting, 0, 50000 },
+    { "timers stop waited", "the same where another thread waits for it", 3, 0, begin_waiting, stop_waiting,
+      after_waiting, 0, 50000 },
+    { "timers again waited", "the same where another thread waits for it", 3, 0, begin_running, wait_again,
+      after_waiting, 0, 50000 },
     /* clang-format on */
 };
 
