@@ -62,8 +62,9 @@ struct filchi_cold *filchi_future_add_cold(filch_future *future, struct filchi_c
     if (slab && (slab->home != filchi_slab_home_of(future) || !filchi_future_here(future)))
         slab = NULL;
     struct filchi_cold *made = filchi_cold_create(slab);
-    /* release F4, acquire F4: pairs with itself and filchi_future_cold(); publishes it, or sees that of another. */
-    if (!atomic_compare_exchange_strong_explicit(&future->cold, &old, made, memory_order_acq_rel,
+    /* release F4, on failure acquire F4: pairs with itself and filchi_future_cold(); publishes it, or sees that of
+     * another. */
+    if (!atomic_compare_exchange_strong_explicit(&future->cold, &old, made, memory_order_release,
                                                  memory_order_acquire)) {
         filchi_cold_free(made, !slab);
         return old;
@@ -82,8 +83,10 @@ struct filchi_cold *filchi_future_own_cold(filch_future *future)
 void filchi_future_attach_error(filch_future *future, filch_error *error)
 {
     struct filchi_cold *cold = filchi_future_own_cold(future);
-    /* relaxed: the runner's own until the final state publishes it. */
-    if (cold != &filchi_cold_stand_in)
-        error = atomic_exchange_explicit(&cold->error, error, memory_order_relaxed);
-    filch_error_unref(error);
+    filch_error *old = error;
+    if (cold != &filchi_cold_stand_in) { /* relaxed: the runner's own until the final state publishes it. */
+        old = atomic_load_explicit(&cold->error, memory_order_relaxed);
+        atomic_store_explicit(&cold->error, error, memory_order_relaxed); /* relaxed: as above. */
+    }
+    filch_error_unref(old);
 }

@@ -374,8 +374,8 @@ static const filch_error *error_of(filch_future *future, filch_state state)
     if (error)
         return error;
     filch_error *made = make_error(future, state);
-    /* release F2, acquire F2: pairs with itself; publishes the error, or sees that of who came first. */
-    if (atomic_compare_exchange_strong_explicit(&cold->error, &error, made, memory_order_acq_rel,
+    /* release F2, on failure acquire F2: pairs with itself; publishes the error, or sees that of who came first. */
+    if (atomic_compare_exchange_strong_explicit(&cold->error, &error, made, memory_order_release,
                                                 memory_order_acquire))
         return made;
     filch_error_unref(made);

@@ -257,8 +257,7 @@ int filch_stop_reason(const filch_stop *stop)
 
 bool filchi_stop_timed_out(const filch_stop *stop)
 {
-    uintptr_t reason =
-        atomic_load_explicit(&stop->reason, memory_order_acquire); /* acquire Q1: pairs with release Q1. */
+    uintptr_t reason = atomic_load_explicit(&stop->reason, memory_order_relaxed); /* relaxed: only compared. */
     return reason == reason_of_code(-ETIMEDOUT);
 }
 

@@ -243,8 +243,8 @@ int filchi_timers_start(struct filchi_timers *timers, const char *name)
         snprintf(full, sizeof full, "%.8s-timer", name);
         rc = filchi_os_thread_start(&timers->thread, timers_main, timers, full, 0);
         timers->started = !rc;
-        /* release Y2: pairs with acquire Y2 in filchi_timers_running(). */
-        atomic_store_explicit(&timers->ready, !rc, memory_order_release);
+        atomic_store_explicit(&timers->ready, !rc,
+                              memory_order_relaxed); /* relaxed: see filchi_timers_running(). */
     }
     pthread_mutex_unlock(&timers->lock);
     return rc;

@@ -107,8 +107,8 @@ struct filchi_timer *filchi_timers_first(const struct filchi_timers *timers);
 /* Whether there is a thread. */
 static inline bool filchi_timers_running(const struct filchi_timers *timers)
 {
-    /* acquire Y2: pairs with release Y2 in filchi_timers_start(). */
-    return atomic_load_explicit(&timers->ready, memory_order_acquire);
+    /* relaxed: nothing is read on the strength of it; a message finds the thread by way of the queue. */
+    return atomic_load_explicit(&timers->ready, memory_order_relaxed);
 }
 
 /* The timers whose thread is running, or NULL. */

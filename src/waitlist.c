@@ -89,9 +89,9 @@ static bool unlink_first(struct filchi_waitlist *list, const struct filchi_waite
     uintptr_t word = atomic_load_explicit(&list->word, memory_order_acquire);
     while (first(word) == waiter) {
         uintptr_t next = (uintptr_t)waiter->in.next | (word & ~FILCHI_WORD_LIST);
-        /* acquire W2: pairs with release W2, as above, also on failure; release W3: pairs with the next
-         * removal's acquire. */
-        if (atomic_compare_exchange_weak_explicit(&list->word, &word, next, memory_order_acq_rel,
+        /* acquire W2: pairs with release W2, as above, on failure; C11 wants no less on success. Nothing is published
+         * before the lock bit goes. */
+        if (atomic_compare_exchange_weak_explicit(&list->word, &word, next, memory_order_acquire,
                                                   memory_order_acquire))
             return true;
     }

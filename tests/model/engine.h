@@ -75,6 +75,9 @@ unsigned model_self(void);
 int model_thread_start(void *(*main)(void *), void *arg);
 void model_thread_join(int thread);
 
+/* os_model.c: whether an event that filchi_os_event_create() made was signalled. */
+bool model_event_signalled(int fd);
+
 /* memset() and memcpy() whose accesses the engine knows of. */
 void *model_memset(void *to, int byte, size_t size);
 void *model_memcpy(void *to, const void *from, size_t size);

@@ -272,15 +272,20 @@ bool try_mutation(FILE *out, const struct model_mutation *mutation, const struct
                   size_t n)
 {
     unsigned long executions = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!meets[i])
+    for (size_t i = 0; i < 2 * n; i++) {
+        struct model model = models[i % n];
+        if (i < n) /* all at random first, which finds most faults soonest */
+            model.bound = 0;
+        else
+            model.executions = 0;
+        if (!meets[i % n] || (i >= n && !model.bound))
             continue;
-        run_model(&models[i], mutation, false);
+        run_model(&model, mutation, false);
         executions += shared->executions;
         if (!shared->fault)
             continue;
         print_mutation(out, mutation);
-        fprintf(out, "\tcaught\t%s\t%lu\t%s\n", models[i].name, shared->executions, shared->what);
+        fprintf(out, "\tcaught\t%s\t%lu\t%s\n", model.name, shared->executions, shared->what);
         return true;
     }
     print_mutation(out, mutation);
