@@ -48,7 +48,7 @@ static void print_quoted(struct text *text, const char *name)
     for (; *name; name++) {
         bool plain = (unsigned char)*name >= ' ' && *name != '"';
         if (text->length < text->size)
-            text->at[text->length] = plain ? *name : '?';
+            text->at[text->length] = (char)(plain ? *name : '?');
         text->length++;
     }
     print(text, "\"");

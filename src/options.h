@@ -16,8 +16,7 @@ static inline int filchi_options_copy(void *out, size_t known, const void *optio
 {
     if (!options)
         return 0;
-    size_t size;
-    memcpy(&size, options, sizeof size);
+    size_t size = *(const size_t *)options;
     if (size < sizeof size)
         return -EINVAL;
     for (size_t i = known; i < size; i++)

@@ -169,8 +169,10 @@ int filchi_os_thread_start(pthread_t *out, void *(*main)(void *), void *arg, con
     int rc = pthread_attr_init(&attributes);
     if (rc)
         return -rc;
-    if (stack_size)
-        rc = pthread_attr_setstacksize(&attributes, stack_size);
+    if (stack_size) {
+        size_t least = (size_t)PTHREAD_STACK_MIN; /* more than STACK_LEAST on some architectures */
+        rc = pthread_attr_setstacksize(&attributes, stack_size < least ? least : stack_size);
+    }
     if (!rc) {
         sigset_t all, before;
         sigfillset(&all);
@@ -248,12 +250,7 @@ long filchi_os_thread_id(void)
 
 bool filchi_os_stack_size_valid(size_t size)
 {
-    pthread_attr_t attributes;
-    if (size < STACK_LEAST || pthread_attr_init(&attributes))
-        return false;
-    bool valid = pthread_attr_setstacksize(&attributes, size) == 0 && size < SIZE_MAX / 2;
-    pthread_attr_destroy(&attributes);
-    return valid;
+    return size >= STACK_LEAST && size < SIZE_MAX / 2;
 }
 
 uintptr_t filchi_os_stack_low(void)
@@ -263,7 +260,7 @@ uintptr_t filchi_os_stack_low(void)
         return 0;
     void *low = NULL;
     size_t size = 0;
-    pthread_attr_getstack(&attributes, &low, &size);
+    (void)pthread_attr_getstack(&attributes, &low, &size);
     pthread_attr_destroy(&attributes);
     return (uintptr_t)low;
 }

@@ -132,7 +132,7 @@ static int run_here(filch_task *task, struct loop *loop, size_t begin, size_t en
         return rc;
     run_part(forker, &part);
     rc = atomic_load_explicit(&loop->rc, memory_order_relaxed); /* relaxed: all parts are joined. */
-    if (!rc && loop->value_size)
+    if (!rc && loop->value_size) /* so there is a value. NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
         memcpy(value, part.value, loop->value_size);
     end_part(&part);
     return rc;

@@ -39,9 +39,11 @@ static double random_fraction(const struct filchi_plan *plan)
 static double power(double base, unsigned exponent)
 {
     double result = 1.0;
-    for (; exponent; exponent /= 2, base *= base)
+    for (; exponent; exponent /= 2) {
         if (exponent % 2)
             result *= base;
+        base *= base;
+    }
     return result;
 }
 

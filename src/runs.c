@@ -7,7 +7,7 @@
 /* Most by which a run is longer than the last one, since that may have been an exception. */
 #define GROWTH 8
 /* When it has taken so long others relieve its puller. */
-#define OVERDUE_NS (4 * RUN_NS)
+#define OVERDUE_NS (INT64_C(4) * RUN_NS)
 
 static size_t left_of(const struct filchi_puller *puller)
 {

@@ -146,8 +146,8 @@ static inline void find_everything_locked(struct family *family)
 {
     filch_pool *pool = family->pool;
     filch_future *const not_final[] = { family->running, family->pending, family->noise[0] };
-    pthread_mutex_trylock(&pool->handoff.lock);
-    pthread_mutex_trylock(&pool->timers->lock);
+    (void)pthread_mutex_trylock(&pool->handoff.lock);
+    (void)pthread_mutex_trylock(&pool->timers->lock);
     for (int i = 0; i < FILCHI_SHARDS; i++)
         atomic_store(&pool->shards[i].lock.word, FILCHI_LOCK_HELD);
     for (int i = 0; i < 3; i++)

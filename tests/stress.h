@@ -111,15 +111,16 @@ static inline bool stress_goes_on_to(unsigned long round)
 static inline void *stress_watch(void *arg)
 {
     uint64_t before = UINT64_MAX;
+    int patience = (int)watchdog_patience(STRESS_PATIENCE);
     for (int quiet = 0; !atomic_load(&stress.over);) {
         struct timespec pause = { .tv_nsec = 100000000 };
         nanosleep(&pause, NULL);
         uint64_t now = atomic_load_explicit(&stress.progress, memory_order_relaxed);
         quiet = now == before ? quiet + 1 : 0;
         before = now;
-        if (quiet >= STRESS_PATIENCE * 10) {
+        if (quiet >= patience * 10) {
             const char *phase = atomic_load_explicit(&stress.phase, memory_order_relaxed);
-            fprintf(stderr, "%s: hangs: nothing happened for %d s (%s), in: ", stress.name, STRESS_PATIENCE,
+            fprintf(stderr, "%s: hangs: nothing happened for %d s (%s), in: ", stress.name, patience,
                     phase ? phase : "the beginning");
             stress_print_run(stderr);
             watchdog_report();

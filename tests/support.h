@@ -41,7 +41,7 @@
 
 static inline void begin_test(void)
 {
-    watchdog_begin(PATIENCE);
+    watchdog_begin(watchdog_patience(PATIENCE));
 }
 
 /* Criterion does not heed the exit status by which LeakSanitizer speaks, so every test of a SUITE ends here. */

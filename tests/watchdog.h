@@ -6,6 +6,15 @@
 #ifndef FILCH_TESTS_WATCHDOG_H
 #define FILCH_TESTS_WATCHDOG_H
 
+#include <stdlib.h>
+
+/* So many seconds here are how many where programs run slowly (FILCH_TEST_PATIENCE, a factor). */
+static inline unsigned watchdog_patience(unsigned seconds)
+{
+    const char *factor = getenv("FILCH_TEST_PATIENCE");
+    return factor && atoi(factor) > 0 ? seconds * (unsigned)atoi(factor) : seconds;
+}
+
 /* From now on there are that many seconds until watchdog_end(). Not thread-safe; one at a time. */
 void watchdog_begin(unsigned seconds);
 void watchdog_end(void);
