@@ -153,34 +153,142 @@ static void shut_and_cancel(unsigned i)
     shut(i, FILCH_SHUTDOWN_WAIT | FILCH_SHUTDOWN_CANCEL_PENDING);
 }
 
-/* What a shutdown waited for is seen without another wait. */
-static void begin_look(void)
+/* ---- A shutdown that looks while the last tasks end ---- */
+
+/* What a task says as its last deed, without publishing anything: so the shutdown comes while its worker counts it. */
+static _Atomic uint32_t said;
+
+static void say(void)
 {
-    begin_with(2, 1, true);
-    model_check(filch_submit(pool, spread, NULL, NULL) == 0);
+    atomic_store_explicit(&said, 1, memory_order_relaxed);
 }
 
-static void shut_and_look(unsigned i)
+static void listen(void)
 {
-    (void)i;
-    linger(100);
+    while (!atomic_load_explicit(&said, memory_order_relaxed))
+        model_yield();
+    linger(30);
+}
+
+static int spread_and_say(filch_task *self, void *arg)
+{
+    int rc = spread(self, arg);
+    say();
+    return rc;
+}
+
+static int count_and_say(filch_task *self, void *arg)
+{
+    int rc = count(self, arg);
+    say();
+    return rc;
+}
+
+/* Nothing but the shutdown orders the looks after the tasks. */
+static void shut_and_look(void)
+{
     model_check(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
     spread_after();
     leave();
 }
 
-static void begin_last(void)
+static void begin_spreading(unsigned workers)
+{
+    begin_with(workers, 1, true);
+    atomic_init(&said, 0);
+    model_check(filch_submit(pool, spread_and_say, NULL, NULL) == 0);
+}
+
+static void begin_look(void)
+{
+    begin_spreading(1);
+}
+
+static void begin_look_two(void)
+{
+    begin_spreading(2);
+}
+
+static void listen_and_look(unsigned i)
+{
+    (void)i;
+    listen();
+    shut_and_look();
+}
+
+/* The same where the task runs on a thread of the model, within its submit: no worker counts it. */
+static void begin_guest(void)
 {
     begin_with(1, 2, true);
+    atomic_init(&said, 0);
+}
+
+static void begin_full(void)
+{
+    filch_pool_options options = FILCH_POOL_OPTIONS;
+    options.workers = 1;
+    options.capacity = 1;
+    options.overflow = FILCH_CALLER_RUNS;
+    runs[0] = runs[1] = runs[2] = 0;
+    atomic_init(&staying, 2);
+    atomic_init(&said, 0);
+    model_check(filch_pool_create(&pool, &options) == 0);
+}
+
+static void run_as_guest(unsigned i)
+{
+    if (i > 0) {
+        listen();
+        model_check(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
+        model_check(runs[1] == 1);
+        leave();
+        return;
+    }
     model_check(filch_submit(pool, count, &runs[0], NULL) == 0);
+    int rc = filch_submit(pool, count_and_say, &runs[1], NULL);
+    if (rc == -ESHUTDOWN)
+        say();
+    leave();
+}
+
+/* ---- Two shutdowns at once ---- */
+
+static void begin_last(void)
+{
+    begin_guest();
+    model_check(filch_submit(pool, count_and_say, &runs[0], NULL) == 0);
 }
 
 static void shut_at_last(unsigned i)
 {
-    linger(40);
-    unsigned flags = FILCH_SHUTDOWN_WAIT | (i == 0 ? FILCH_SHUTDOWN_CANCEL_PENDING : FILCH_SHUTDOWN_STOP_RUNNING);
-    model_check(filch_pool_shutdown(pool, flags, FILCH_FOREVER, NULL) == 0);
-    model_check(runs[0] <= 1);
+    if (i == 0)
+        listen();
+    model_check(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
+    model_check(runs[0] == 1);
+    leave();
+}
+
+/* Both close the pool; what each asked for stays asked for. */
+static int submit_late(filch_task *self, void *arg)
+{
+    (void)arg;
+    while (!atomic_load_explicit(&said, memory_order_acquire))
+        model_yield();
+    model_check(filch_submit(filch_task_pool(self), count, &runs[1], NULL) == -ESHUTDOWN);
+    return 0;
+}
+
+static void begin_flags(void)
+{
+    begin_guest();
+    model_check(filch_submit(pool, submit_late, NULL, NULL) == 0);
+}
+
+static void shut_with_flags(unsigned i)
+{
+    model_check(filch_pool_shutdown(pool, i == 0 ? FILCH_SHUTDOWN_CANCEL_PENDING : 0, 0, NULL) == 0);
+    if (i == 0)
+        atomic_store_explicit(&said, 1, memory_order_release);
     leave();
 }
 
@@ -265,16 +373,37 @@ static const struct model models[] = {
     { .name = "pool shutdown, looking",
       .says = "all that the tasks did happened before a shutdown that waits returns",
       .threads = 1,
-      .hosts = 3,
+      .hosts = 1,
       .before = begin_look,
-      .thread = shut_and_look,
-      .executions = 10000 },
+      .thread = listen_and_look,
+      .executions = 20000 },
+    { .name = "pool shutdown, two workers",
+      .says = "the same where another worker may run what a task has submitted",
+      .threads = 1,
+      .hosts = 2,
+      .before = begin_look_two,
+      .thread = listen_and_look,
+      .executions = 20000 },
+    { .name = "pool shutdown, guest",
+      .says = "a task that runs within its submit is waited for like others, and what it did is seen",
+      .threads = 2,
+      .hosts = 1,
+      .before = begin_full,
+      .thread = run_as_guest,
+      .executions = 20000 },
     { .name = "pool shutdown, twice",
       .says = "two that shut down at once both return when the last task has ended",
       .threads = 2,
-      .hosts = 2,
+      .hosts = 1,
       .before = begin_last,
       .thread = shut_at_last,
+      .executions = 10000 },
+    { .name = "pool shutdown, flags",
+      .says = "of two that shut down at once each gets what it asked for",
+      .threads = 2,
+      .hosts = 1,
+      .before = begin_flags,
+      .thread = shut_with_flags,
       .executions = 10000 },
     { .name = "pool resize",
       .says = "tasks run once while workers come and go",
