@@ -178,7 +178,7 @@ void model_begin(const struct model *model, const struct model_core *core)
 {
     shadow_begin(core);
     threads_begin(model);
-    turn = rl::ctx().is_random_sched() ? 1u << rl::ctx().rand(6, rl::sched_type_user) : 1;
+    turn = rl::ctx().is_random_sched() ? 1u << rl::ctx().rand(8, rl::sched_type_user) : 1;
     fault[0] = '\0';
 }
 

@@ -7,7 +7,6 @@
 
 static _Atomic uint32_t said;     /* a task's to another */
 static filch_stop *stop;          /* of the task that waits */
-static filch_future *awaited;     /* and what it waits for */
 static filch_scope *_Atomic open; /* NULL: not yet */
 
 static void begin_quiet(unsigned workers, unsigned threads, bool spare)
@@ -118,16 +117,19 @@ static void begin_parents_in_place(void)
 
 /* ---- A stop that ends a wait ---- */
 
-/* Waits twice: the second wait's frame lies where the first one's was, and the stop must have left that. */
+/* Waits once more: that frame lies where the others were, and the stop must have left those. */
 static int stopped(filch_task *self, void *arg)
 {
-    for (unsigned i = 0; i < 2; i++) {
-        int rc = filch_future_wait(awaited, FILCH_SECONDS(1));
-        model_check(rc == 0 || rc == -ETIMEDOUT || (rc == -ECANCELED && filch_task_stopped(self)));
-        model_check(rc != 0 || runs[1] == 1);
-    }
-    model_check(filch_join(&awaited, 1) == 0);
-    model_check(runs[1] == 1);
+    filch_task_options options = FILCH_TASK_OPTIONS;
+    filch_future *child = NULL;
+    options.stop = filch_pool_stop(pool); /* not stopped with us */
+    model_check(filch_submit_with(pool, count, &runs[1], &options, &child) == 0);
+    int rc = wait_again(child);
+    model_check(rc == 0 ? runs[1] == 1 : rc == -ECANCELED && filch_task_stopped(self));
+    rc = filch_future_wait(child, FILCH_SECONDS(1));
+    model_check(rc == 0 || rc == -ETIMEDOUT || rc == -ECANCELED);
+    model_check(filch_join(&child, 1) == 0);
+    settle(child, &runs[1]);
     return count(self, arg);
 }
 
@@ -136,7 +138,6 @@ static void begin_stopped(void)
     begin_quiet(1, 2, true);
     model_check(filch_stop_create(&stop, NULL) == 0);
     filch_stop_ref(stop);
-    awaited = NULL;
 }
 
 static void stop_it(unsigned i)
@@ -151,14 +152,11 @@ static void stop_it(unsigned i)
     filch_task_options options = FILCH_TASK_OPTIONS;
     filch_future *future = NULL;
     options.stop = stop;
-    awaited = submit(count, &runs[1]);
     model_check(filch_submit_with(pool, stopped, &runs[0], &options, &future) == 0);
     filch_stop_unref(stop);
     model_check(filch_future_wait(future, FILCH_FOREVER) == 0);
     model_check(filch_future_state(future) == FILCH_STOPPED || runs[0] == 1);
     filch_future_unref(future);
-    model_check(filch_future_wait(awaited, FILCH_FOREVER) == 0);
-    settle(awaited, &runs[1]);
     leave_idle();
 }
 
@@ -246,6 +244,29 @@ static void wait_for_delayed(unsigned i)
 {
     (void)i;
     filch_future *future = submit(await_delayed, &runs[0]);
+    model_check(filch_future_wait(future, FILCH_FOREVER) == 0);
+    settle(future, &runs[0]);
+    leave_idle();
+}
+
+/* The same by an iterator, which does not look at all of the future again but only at the state. */
+static int iterate_delayed(filch_task *self, void *arg)
+{
+    filch_future *later = NULL, *next = NULL;
+    filch_completed *completed;
+    model_check(filch_submit_after(pool, 1, count, &runs[1], &later) == 0);
+    model_check(filch_completed_begin(&completed, &later, 1, FILCH_FOREVER) == 0);
+    linger(20);
+    model_check(filch_completed_next(completed, &next) == 1 && next == later);
+    filch_completed_end(completed);
+    settle(later, &runs[1]);
+    return count(self, arg);
+}
+
+static void wait_for_iterated(unsigned i)
+{
+    (void)i;
+    filch_future *future = submit(iterate_delayed, &runs[0]);
     model_check(filch_future_wait(future, FILCH_FOREVER) == 0);
     settle(future, &runs[0]);
     leave_idle();
@@ -348,6 +369,13 @@ static const struct model models[] = {
       .before = begin_in_place,
       .thread = wait_for_delayed,
       .executions = 10000 },
+    { .name = "await delayed, iterating",
+      .says = "the same where it iterates over what it waits for",
+      .threads = 1,
+      .hosts = 2,
+      .before = begin_in_place,
+      .thread = wait_for_iterated,
+      .executions = 30000 },
     { .name = "await submitted",
       .says = "what outsiders submit into a scope is run by the only thread, which joins it",
       .threads = 2,
@@ -359,7 +387,7 @@ static const struct model models[] = {
 
 int main(int argc, char **argv)
 {
-    static const char *const files[] = { "await.c",   "await.h",    "handoff.c", "handoff.h",
-                                         "members.c", "deadlock.c", NULL };
+    static const char *const files[] = { "await.c",   "await.h",    "handoff.c",  "handoff.h",
+                                         "members.c", "deadlock.c", "starting.c", NULL };
     return model_main(argc, argv, files, models, COUNT_OF(models));
 }

@@ -216,6 +216,62 @@ static void listen_and_look(unsigned i)
     shut_and_look();
 }
 
+/* Each submits the next and ends: a shutdown that saw one counted as ended has to see that it had submitted. */
+#define LINKS 8
+
+static int chain(filch_task *self, void *arg)
+{
+    say();
+    if (++runs[0] < LINKS)
+        model_check(filch_submit(filch_task_pool(self), chain, arg, NULL) == 0);
+    return 0;
+}
+
+static void begin_chain(void)
+{
+    begin_with(1, 1, true);
+    atomic_init(&said, 0);
+    model_check(filch_submit(pool, chain, NULL, NULL) == 0);
+}
+
+static void shut_chain(unsigned i)
+{
+    (void)i;
+    listen();
+    model_check(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
+    model_check(runs[0] == LINKS);
+    leave();
+}
+
+/* The same where what it submits is cancelled while it waits for its time, and counted by the timer thread. */
+static int change_mind(filch_task *self, void *arg)
+{
+    say();
+    for (unsigned i = 0; i < 3; i++) {
+        filch_future *later = NULL;
+        model_check(filch_submit_after(filch_task_pool(self), FILCH_SECONDS(1), count, &runs[1], &later) == 0);
+        filch_future_cancel(later);
+        filch_future_unref(later);
+    }
+    return count(self, arg);
+}
+
+static void begin_change(void)
+{
+    begin_with(1, 1, true);
+    atomic_init(&said, 0);
+    model_check(filch_submit(pool, change_mind, &runs[0], NULL) == 0);
+}
+
+static void shut_change(unsigned i)
+{
+    (void)i;
+    listen();
+    model_check(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
+    model_check(runs[0] == 1 && runs[1] <= 3);
+    leave();
+}
+
 /* The same where the task runs on a thread of the model, within its submit: no worker counts it. */
 static void begin_guest(void)
 {
@@ -230,24 +286,23 @@ static void begin_full(void)
     options.capacity = 1;
     options.overflow = FILCH_CALLER_RUNS;
     runs[0] = runs[1] = runs[2] = 0;
-    atomic_init(&staying, 2);
+    atomic_init(&staying, 3);
     atomic_init(&said, 0);
     model_check(filch_pool_create(&pool, &options) == 0);
+    model_check(filch_submit(pool, count, &runs[2], NULL) == 0);
 }
 
 static void run_as_guest(unsigned i)
 {
-    if (i > 0) {
+    if (i == 2) {
         listen();
         model_check(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
-        model_check(runs[1] == 1);
+        model_check(runs[0] + runs[1] >= 1 && runs[0] <= 1 && runs[1] <= 1);
         leave();
         return;
     }
-    model_check(filch_submit(pool, count, &runs[0], NULL) == 0);
-    int rc = filch_submit(pool, count_and_say, &runs[1], NULL);
-    if (rc == -ESHUTDOWN)
-        say();
+    int rc = filch_submit(pool, count_and_say, &runs[i], NULL);
+    model_check(rc == 0 || rc == -ESHUTDOWN);
     leave();
 }
 
@@ -296,19 +351,21 @@ static void shut_with_flags(unsigned i)
 
 static void begin_resize(void)
 {
-    begin_with(1, 2, true);
+    begin_chain();
 }
 
 static void resize(unsigned i)
 {
-    if (i == 0) {
-        model_check(filch_pool_resize(pool, 2) == 0);
-        model_check(filch_pool_resize(pool, 1) == 0);
-        leave();
-        return;
-    }
-    model_check(filch_submit(pool, spread, NULL, NULL) == 0);
+    (void)i;
+    listen();
+    model_check(filch_pool_resize(pool, 2) == 0);
+    model_check(filch_pool_resize(pool, 1) == 0);
     leave();
+}
+
+static void resize_after(void)
+{
+    model_check(runs[0] == LINKS);
 }
 
 static const struct model models[] = {
@@ -384,9 +441,23 @@ static const struct model models[] = {
       .before = begin_look_two,
       .thread = listen_and_look,
       .executions = 20000 },
-    { .name = "pool shutdown, guest",
-      .says = "a task that runs within its submit is waited for like others, and what it did is seen",
-      .threads = 2,
+    { .name = "pool shutdown, chain",
+      .says = "a shutdown waits for what ended tasks have submitted",
+      .threads = 1,
+      .hosts = 1,
+      .before = begin_chain,
+      .thread = shut_chain,
+      .executions = 20000 },
+    { .name = "pool shutdown, delayed",
+      .says = "a shutdown counts what was submitted for later no later than that it was cancelled",
+      .threads = 1,
+      .hosts = 2,
+      .before = begin_change,
+      .thread = shut_change,
+      .executions = 20000 },
+    { .name = "pool shutdown, guests",
+      .says = "tasks that run within their submits are waited for like others, and what they did is seen",
+      .threads = 3,
       .hosts = 1,
       .before = begin_full,
       .thread = run_as_guest,
@@ -407,18 +478,18 @@ static const struct model models[] = {
       .executions = 10000 },
     { .name = "pool resize",
       .says = "tasks run once while workers come and go",
-      .threads = 2,
+      .threads = 1,
       .hosts = 3,
       .before = begin_resize,
       .thread = resize,
-      .after = spread_after,
+      .after = resize_after,
       .executions = 10000 },
 };
 
 int main(int argc, char **argv)
 {
-    static const char *const files[] = { "pool.c",   "pool.h",     "submit.c",   "plain.c",  "worker.c", "worker.h",
-                                         "drain.c",  "starting.c", "places.c",   "places.h", "slot.h",   "resize.c",
-                                         "thread.c", "threads.h",  "stopping.c", "task.c",   NULL };
+    static const char *const files[] = { "pool.c",    "pool.h",     "submit.c", "plain.c", "worker.c", "worker.h",
+                                         "drain.c",   "places.c",   "places.h", "slot.h",  "resize.c", "thread.c",
+                                         "threads.h", "stopping.c", "task.c",   NULL };
     return model_main(argc, argv, files, models, COUNT_OF(models));
 }

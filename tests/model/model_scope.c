@@ -330,22 +330,17 @@ static void wait_modes(unsigned i)
     leave();
 }
 
-#define MODEL(title, what, own, others, first, run, most) \
-    {                                                     \
-        .name = title,                                    \
-        .says = what,                                     \
-        .threads = own,                                   \
-        .hosts = others,                                  \
-        .before = first,                                  \
-        .thread = run,                                    \
-        .executions = most,                               \
+#define MODEL(title, what, own, others, first, run, most)                                             \
+    {                                                                                                 \
+        .name = title, .says = what, .threads = own, .hosts = others, .before = first, .thread = run, \
+        .executions = most,                                                                           \
     }
 
 static const struct model models[] = {
     MODEL("scope join", "all that a scope's tasks did happened before its join returns", 1, 2, begin_two,
           join_and_look, 20000),
-    MODEL("scope join twice", "a scope is joined, used again and freed while its last signals come", 1, 2, begin_two,
-          join_twice, 10000),
+    MODEL("scope join twice", "a scope is joined, used again and freed while its last signals come", 1, 2,
+          begin_two, join_twice, 10000),
     MODEL("scope next", "each task is delivered once, those too that tasks submit", 1, 2, begin_two, next_of_each,
           10000),
     MODEL("scope next inside", "the same inside a task of the only thread", 1, 1, begin_one, wait_for_inside, 5000),
@@ -363,7 +358,8 @@ static const struct model models[] = {
       .thread = iterate,
       .after = iterate_after,
       .executions = 10000 },
-    MODEL("scope iterator ended", "an iterator ends while its waiters are served", 1, 2, begin_two, end_early, 10000),
+    MODEL("scope iterator ended", "an iterator ends while its waiters are served", 1, 2, begin_two, end_early,
+          10000),
     MODEL("scope iterators", "two iterators that mark the same futures at once", 2, 1, begin_marks, iterate_both,
           10000),
     MODEL("scope waits", "waits for the first, for an error and for all", 1, 2, begin_two, wait_modes, 10000),
