@@ -337,6 +337,8 @@ static void wait_modes(unsigned i)
     }
 
 static const struct model models[] = {
+    MODEL("scope refused", "submits of others, some refused, meet joins: none is lost, and no signal comes late", 3,
+          1, begin_refused, submit_refused, 20000),
     MODEL("scope join", "all that a scope's tasks did happened before its join returns", 1, 2, begin_two,
           join_and_look, 20000),
     MODEL("scope join twice", "a scope is joined, used again and freed while its last signals come", 1, 2,
@@ -348,8 +350,6 @@ static const struct model models[] = {
           fail_fast, 10000),
     MODEL("scope close", "a close stops what has not started and waits for the rest", 1, 2, begin_two, close_early,
           10000),
-    MODEL("scope refused", "submits of others, some refused, meet joins: none is lost, and no signal comes late", 3,
-          1, begin_refused, submit_refused, 20000),
     { .name = "scope iterator",
       .says = "each future is delivered once, also if listed twice, and each callback is called once",
       .threads = 1,
