@@ -32,15 +32,15 @@ uint64_t filchi_worker_unfinished(filch_pool *pool)
 
 bool filchi_worker_check_drained(filch_pool *pool)
 {
-    /* relaxed, then the fence: vs the fence in filch_pool_shutdown(); it sees our last task finished, or we
-     * see it closed. */
+    /* The fence, then relaxed: vs the same fence of who has closed the pool and comes here next; it sees our last
+     * task finished, or we see it closed. */
     filchi_fence_store_load();
     if (!atomic_load_explicit(&pool->closing, memory_order_relaxed))
         return false;
     if (filchi_worker_unfinished(pool) != 0)
         return false;
-    /* release C3: pairs with acquire C3 in filch_pool_shutdown(); all that the tasks did. */
-    if (!atomic_exchange_explicit(&pool->drained, 1, memory_order_acq_rel)) {
+    /* release C3: pairs with acquire C3 in await_drained(); all that the tasks did, which we know by the counters. */
+    if (!atomic_exchange_explicit(&pool->drained, 1, memory_order_release)) {
         filchi_handoff_end(pool);
         filchi_os_futex_wake(&pool->drained, INT32_MAX);
     }

@@ -238,24 +238,23 @@ static filch_error *name_stragglers(filch_pool *pool)
 static int await_drained(filch_pool *pool, int64_t deadline)
 {
     int rc = 0;
-    /* acquire C3: pairs with release C3 in filchi_worker_check_drained(). */
-    while (!atomic_load_explicit(&pool->drained, memory_order_acquire) && !filchi_worker_check_drained(pool) && !rc)
+    /* relaxed: the load below is the one that counts, and sees no older value. */
+    while (!atomic_load_explicit(&pool->drained, memory_order_relaxed) && !filchi_worker_check_drained(pool) && !rc)
         rc = filchi_os_futex_wait(&pool->drained, 0, deadline);
-    /* acquire C3: pairs with release C3, as above. */
+    /* acquire C3: pairs with release C3 in filchi_worker_check_drained(). */
     return atomic_load_explicit(&pool->drained, memory_order_acquire) ? 0 : rc;
 }
 
 static void close_pool(filch_pool *pool, uint32_t how)
 {
-    /* relaxed: the locks order it before every submit that comes later, the fence before a look at the
-     * counters. */
+    /* relaxed: the locks order it before every submit that comes later, the fence in filchi_worker_check_drained(),
+     * which the caller is to come to, before a look at the counters. */
     atomic_fetch_or_explicit(&pool->closing, how, memory_order_relaxed);
     for (unsigned i = 0; i < FILCHI_SHARDS; i++) {
         filchi_lock_take(&pool->shards[i].lock);
         filchi_lock_give(&pool->shards[i].lock);
     }
     filchi_capacity_close(pool);
-    filchi_fence_store_load(); /* vs the fence in filchi_worker_check_drained() */
 }
 
 int filch_pool_shutdown(filch_pool *pool, unsigned flags, int64_t timeout_ns, filch_error **out_error)

@@ -52,15 +52,15 @@ static void enter(filch_scope *scope, size_t n)
 
 static void leave(filch_scope *scope, size_t n)
 {
-    /* acq_rel Z1: pairs with itself and acquire Z1 in is_over(): all that was done for the tasks. */
-    if (atomic_fetch_sub_explicit(&scope->unfinished, n, memory_order_acq_rel) == n)
+    /* release Z1: pairs with acquire Z1 in is_over(), which reads the last of them: all that was done for the tasks. */
+    if (atomic_fetch_sub_explicit(&scope->unfinished, n, memory_order_release) == n)
         filchi_parker_signal(&scope->parker);
 }
 
 /* Whether nothing but the opener is on the count, or nothing at all. */
 static bool is_over(const filch_scope *scope, size_t others)
 {
-    /* acquire Z1: pairs with acq_rel Z1 in leave(). */
+    /* acquire Z1: pairs with release Z1 in leave(). */
     return atomic_load_explicit(&scope->unfinished, memory_order_acquire) <= others;
 }
 

@@ -153,34 +153,196 @@ static void shut_and_cancel(unsigned i)
     shut(i, FILCH_SHUTDOWN_WAIT | FILCH_SHUTDOWN_CANCEL_PENDING);
 }
 
-/* What a shutdown waited for is seen without another wait. */
-static void begin_look(void)
+/* ---- A shutdown that looks while the last tasks end ---- */
+
+/* What a task says as its last deed, without publishing anything: so the shutdown comes while its worker counts it. */
+static _Atomic uint32_t said;
+
+static void say(void)
 {
-    begin_with(2, 1, true);
-    model_check(filch_submit(pool, spread, NULL, NULL) == 0);
+    atomic_store_explicit(&said, 1, memory_order_relaxed);
 }
 
-static void shut_and_look(unsigned i)
+static void listen(void)
 {
-    (void)i;
-    linger(100);
+    while (!atomic_load_explicit(&said, memory_order_relaxed))
+        model_yield();
+    linger(30);
+}
+
+/* Counts again and again. */
+static void shut_often(void)
+{
+    int rc;
+    while ((rc = filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, 1, NULL)) == -ETIMEDOUT)
+        ;
+    model_check(rc == 0);
+}
+
+static int spread_and_say(filch_task *self, void *arg)
+{
+    int rc = spread(self, arg);
+    say();
+    return rc;
+}
+
+static int count_and_say(filch_task *self, void *arg)
+{
+    int rc = count(self, arg);
+    say();
+    return rc;
+}
+
+/* Nothing but the shutdown orders the looks after the tasks. */
+static void shut_and_look(void)
+{
     model_check(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
     spread_after();
     leave();
 }
 
-static void begin_last(void)
+static void begin_look(void)
+{
+    begin_with(1, 1, true);
+    atomic_init(&said, 0);
+    model_check(filch_submit(pool, spread_and_say, NULL, NULL) == 0);
+}
+
+static void listen_and_look(unsigned i)
+{
+    (void)i;
+    listen();
+    shut_and_look();
+}
+
+/* Each submits the next and ends: a shutdown that saw one counted as ended has to see that it had submitted. */
+#define LINKS 8
+
+static int chain(filch_task *self, void *arg)
+{
+    say();
+    if (++runs[0] < LINKS)
+        model_check(filch_submit(filch_task_pool(self), chain, arg, NULL) == 0);
+    return 0;
+}
+
+static void begin_chain(void)
+{
+    begin_with(1, 1, true);
+    atomic_init(&said, 0);
+    model_check(filch_submit(pool, chain, NULL, NULL) == 0);
+}
+
+static void shut_chain(unsigned i)
+{
+    (void)i;
+    listen();
+    model_check(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
+    model_check(runs[0] == LINKS);
+    leave();
+}
+
+/* The same where what it submits is cancelled while it waits for its time, and counted by the timer thread. */
+static int change_mind(filch_task *self, void *arg)
+{
+    say();
+    for (unsigned i = 0; i < 3; i++) {
+        filch_future *later = NULL;
+        model_check(filch_submit_after(filch_task_pool(self), FILCH_SECONDS(1), count, &runs[1], &later) == 0);
+        filch_future_cancel(later);
+        filch_future_unref(later);
+    }
+    return count(self, arg);
+}
+
+static void begin_change(void)
+{
+    begin_with(1, 1, true);
+    atomic_init(&said, 0);
+    model_check(filch_submit(pool, change_mind, &runs[0], NULL) == 0);
+}
+
+static void shut_change(unsigned i)
+{
+    (void)i;
+    listen();
+    shut_often();
+    model_check(runs[0] == 1 && runs[1] <= 3);
+    leave();
+}
+
+/* The same where the task runs on a thread of the model, within its submit: no worker counts it. */
+static void begin_guest(void)
 {
     begin_with(1, 2, true);
-    model_check(filch_submit(pool, count, &runs[0], NULL) == 0);
+    atomic_init(&said, 0);
+}
+
+static void begin_full(void)
+{
+    filch_pool_options options = FILCH_POOL_OPTIONS;
+    options.workers = 1;
+    options.capacity = 1;
+    options.overflow = FILCH_CALLER_RUNS;
+    runs[0] = runs[1] = runs[2] = 0;
+    atomic_init(&staying, 3);
+    atomic_init(&said, 0);
+    model_check(filch_pool_create(&pool, &options) == 0);
+    model_check(filch_submit(pool, count, &runs[2], NULL) == 0);
+}
+
+static void run_as_guest(unsigned i)
+{
+    if (i == 2) {
+        listen();
+        model_check(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
+        model_check(runs[0] + runs[1] >= 1 && runs[0] <= 1 && runs[1] <= 1);
+        leave();
+        return;
+    }
+    int rc = filch_submit(pool, count_and_say, &runs[i], NULL);
+    model_check(rc == 0 || rc == -ESHUTDOWN);
+    leave();
+}
+
+/* ---- Two shutdowns at once ---- */
+
+static void begin_last(void)
+{
+    begin_guest();
+    model_check(filch_submit(pool, count_and_say, &runs[0], NULL) == 0);
 }
 
 static void shut_at_last(unsigned i)
 {
-    linger(40);
-    unsigned flags = FILCH_SHUTDOWN_WAIT | (i == 0 ? FILCH_SHUTDOWN_CANCEL_PENDING : FILCH_SHUTDOWN_STOP_RUNNING);
-    model_check(filch_pool_shutdown(pool, flags, FILCH_FOREVER, NULL) == 0);
-    model_check(runs[0] <= 1);
+    if (i == 0)
+        listen();
+    model_check(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
+    model_check(runs[0] == 1);
+    leave();
+}
+
+/* Both close the pool; what each asked for stays asked for. */
+static int submit_late(filch_task *self, void *arg)
+{
+    (void)arg;
+    while (!atomic_load_explicit(&said, memory_order_acquire))
+        model_yield();
+    model_check(filch_submit(filch_task_pool(self), count, &runs[1], NULL) == -ESHUTDOWN);
+    return 0;
+}
+
+static void begin_flags(void)
+{
+    begin_guest();
+    model_check(filch_submit(pool, submit_late, NULL, NULL) == 0);
+}
+
+static void shut_with_flags(unsigned i)
+{
+    model_check(filch_pool_shutdown(pool, i == 0 ? FILCH_SHUTDOWN_CANCEL_PENDING : 0, 0, NULL) == 0);
+    if (i == 0)
+        atomic_store_explicit(&said, 1, memory_order_release);
     leave();
 }
 
@@ -194,16 +356,64 @@ static void begin_resize(void)
 static void resize(unsigned i)
 {
     if (i == 0) {
+        linger(60);
         model_check(filch_pool_resize(pool, 2) == 0);
         model_check(filch_pool_resize(pool, 1) == 0);
         leave();
         return;
     }
-    model_check(filch_submit(pool, spread, NULL, NULL) == 0);
+    for (unsigned round = 0; round < 3; round++) {
+        filch_future *future = NULL;
+        model_check(filch_submit(pool, count, &runs[round], &future) == 0);
+        model_check(filch_future_wait(future, FILCH_FOREVER) == 0);
+        settle(future, &runs[round]);
+    }
     leave();
 }
 
 static const struct model models[] = {
+    { .name = "pool resize",
+      .says = "tasks run once while workers come and go",
+      .threads = 2,
+      .hosts = 3,
+      .before = begin_resize,
+      .thread = resize,
+      .executions = 20000 },
+    { .name = "pool shutdown, looking",
+      .says = "all that the tasks did happened before a shutdown that waits returns",
+      .threads = 1,
+      .hosts = 1,
+      .before = begin_look,
+      .thread = listen_and_look,
+      .executions = 20000 },
+    { .name = "pool shutdown, chain",
+      .says = "a shutdown waits for what ended tasks have submitted",
+      .threads = 1,
+      .hosts = 1,
+      .before = begin_chain,
+      .thread = shut_chain,
+      .executions = 20000 },
+    { .name = "pool shutdown, guests",
+      .says = "tasks that run within their submits are waited for like others, and what they did is seen",
+      .threads = 3,
+      .hosts = 1,
+      .before = begin_full,
+      .thread = run_as_guest,
+      .executions = 20000 },
+    { .name = "pool shutdown, flags",
+      .says = "of two that shut down at once each gets what it asked for",
+      .threads = 2,
+      .hosts = 1,
+      .before = begin_flags,
+      .thread = shut_with_flags,
+      .executions = 10000 },
+    { .name = "pool shutdown, delayed",
+      .says = "a shutdown counts what was submitted for later no later than that it was cancelled",
+      .threads = 1,
+      .hosts = 2,
+      .before = begin_change,
+      .thread = shut_change,
+      .executions = 20000 },
     { .name = "pool one task",
       .says = "a task that is waited for has run once, also after its worker went to sleep",
       .threads = 1,
@@ -262,34 +472,19 @@ static const struct model models[] = {
       .before = begin_shut,
       .thread = shut_and_cancel,
       .executions = 10000 },
-    { .name = "pool shutdown, looking",
-      .says = "all that the tasks did happened before a shutdown that waits returns",
-      .threads = 1,
-      .hosts = 3,
-      .before = begin_look,
-      .thread = shut_and_look,
-      .executions = 10000 },
     { .name = "pool shutdown, twice",
       .says = "two that shut down at once both return when the last task has ended",
       .threads = 2,
-      .hosts = 2,
+      .hosts = 1,
       .before = begin_last,
       .thread = shut_at_last,
-      .executions = 10000 },
-    { .name = "pool resize",
-      .says = "tasks run once while workers come and go",
-      .threads = 2,
-      .hosts = 3,
-      .before = begin_resize,
-      .thread = resize,
-      .after = spread_after,
       .executions = 10000 },
 };
 
 int main(int argc, char **argv)
 {
-    static const char *const files[] = { "pool.c",   "pool.h",     "submit.c",   "plain.c",  "worker.c", "worker.h",
-                                         "drain.c",  "starting.c", "places.c",   "places.h", "slot.h",   "resize.c",
-                                         "thread.c", "threads.h",  "stopping.c", "task.c",   NULL };
+    static const char *const files[] = { "pool.c",    "pool.h",     "submit.c", "plain.c", "worker.c", "worker.h",
+                                         "drain.c",   "places.c",   "places.h", "slot.h",  "resize.c", "thread.c",
+                                         "threads.h", "stopping.c", "task.c",   NULL };
     return model_main(argc, argv, files, models, COUNT_OF(models));
 }

@@ -104,6 +104,11 @@ struct options {
     bool quiet;
 } options;
 
+bool is_asked_for(const struct model *model)
+{
+    return !options.only || strcmp(options.only, model->name) == 0;
+}
+
 /* ---- One model ---- */
 
 void take_places()
@@ -301,6 +306,8 @@ unsigned try_mutations(FILE *out, const char *const *files, const struct model *
     double share = options.share;
     options.share = share < 0.02 ? share : 0.02; /* only to see the places */
     for (size_t i = 0; i < n; i++) {
+        if (!is_asked_for(&models[i]))
+            continue;
         struct model short_one = models[i];
         short_one.bound = 0;
         run_model(&short_one, NULL, false);
@@ -442,7 +449,7 @@ int model_main(int argc, char **argv, const char *const *files, const struct mod
     FILE *table = append(options.table);
     bool good = true;
     for (size_t i = 0; i < n; i++) {
-        if (options.only && strcmp(options.only, models[i].name) != 0)
+        if (!is_asked_for(&models[i]))
             continue;
         run_model(&models[i], NULL, true);
         tell(&models[i], table);
