@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 struct filchi_os_faults filchi_os_faults;
+_Thread_local int model_errno;
 
 /* ns. Moves on by a microsecond whenever somebody looks, and to where a sleep ended. */
 static int64_t now;
