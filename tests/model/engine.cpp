@@ -15,6 +15,7 @@ char fault[256];
 unsigned long operations;
 struct model_mutation mutation;
 bool mutated;
+unsigned turn; /* of executions at random: another thread's turn comes after so many operations, on average */
 
 /* What a history shows of one operation. */
 struct event {
@@ -30,6 +31,15 @@ struct event {
         s << std::dec << " (" << model_short(site->file) << ":" << site->line << ")";
     }
 };
+
+/* Before each operation. Some faults need one thread to stand still while another does much, others need them to take
+ * turns: so how long a turn is differs from execution to execution. */
+void let_others()
+{
+    rl::context &c = rl::ctx();
+    if (!c.is_random_sched() || c.rand(turn, rl::sched_type_user) == 0)
+        c.sched();
+}
 
 /* ---- Atomics ---- */
 
@@ -168,6 +178,7 @@ void model_begin(const struct model *model, const struct model_core *core)
 {
     shadow_begin(core);
     threads_begin(model);
+    turn = rl::ctx().is_random_sched() ? 1u << rl::ctx().rand(6, rl::sched_type_user) : 1;
     fault[0] = '\0';
 }
 
@@ -222,7 +233,7 @@ uint64_t model_load(struct model_site *site, void *address, size_t size)
         return shadow_value(address, size);
     switching around;
     meet(site);
-    rl::ctx().sched();
+    let_others();
     return load_now(site, address, size, order_of(site));
 }
 
@@ -234,7 +245,7 @@ void model_store(struct model_site *site, void *address, size_t size, uint64_t v
     }
     switching around;
     meet(site);
-    rl::ctx().sched();
+    let_others();
     store_now(site, address, size, value, order_of(site));
 }
 
@@ -242,11 +253,11 @@ uint64_t model_rmw(struct model_site *site, void *address, size_t size, uint64_t
 {
     switching around;
     meet(site);
-    rl::ctx().sched();
+    let_others();
     if (!(site->weaker && mutation.kind == MODEL_SPLIT))
         return rmw_now(site, address, size, operand, true, order_of(site));
     uint64_t old = load_now(site, address, size, order_of_load(site->order));
-    rl::ctx().sched();
+    let_others();
     store_now(site, address, size, computed(site->operation, old, operand, size), order_of_store(site->order));
     return old;
 }
@@ -256,14 +267,14 @@ bool model_cas(struct model_site *site, void *address, size_t size, uint64_t *ex
     switching around;
     meet(site);
     rl::context &c = rl::ctx();
-    c.sched();
+    let_others();
     if (site->weaker && mutation.kind == MODEL_SPLIT) {
         uint64_t old = load_now(site, address, size, order_of_load(site->order));
         if (old != *expected) {
             *expected = old;
             return false;
         }
-        c.sched();
+        let_others();
         store_now(site, address, size, desired, order_of_store(site->order));
         return true;
     }
@@ -294,6 +305,7 @@ void model_fence(struct model_site *site)
     meet(site);
     if (site->weaker && mutation.kind == MODEL_DROP)
         return;
+    let_others();
     rl::atomic_thread_fence((rl::memory_order)site->order, where(site));
 }
 
