@@ -123,9 +123,10 @@ bool filchi_os_stack_size_valid(size_t size)
     return true;
 }
 
+/* Far below: models do not nest deeply, and tasks are to run in place. */
 uintptr_t filchi_os_stack_low(void)
 {
-    return 0;
+    return 1;
 }
 
 unsigned filchi_os_affinity(void)
