@@ -3,9 +3,9 @@
  * Fork-join: calls that a task forks are shown when a thief asks, stolen or taken back, and joined; whoever runs them,
  * what they did is there after the join. And loops, which fork when they are asked.
  */
-#include "small.h"
+#include "worker.h"
 
-#include <filch/fork.h>
+#include "small.h"
 
 struct call {
     filch_forked forked;
@@ -82,6 +82,20 @@ static void two_calls(unsigned i)
 static void two_calls_after(void)
 {
     model_check(runs[0] == 1 && runs[1] == 1);
+}
+
+/* A thread whose stack is short helps nobody: it sleeps at once. */
+static int fork_two_short(filch_task *self, void *arg)
+{
+    filchi_thread_here->stack_low = UINTPTR_MAX;
+    return fork_two(self, arg);
+}
+
+static void two_calls_short(unsigned i)
+{
+    (void)i;
+    run_one(fork_two_short, NULL);
+    leave();
 }
 
 /* ---- A stolen call forks; who joins it helps ---- */
@@ -250,6 +264,14 @@ static const struct model models[] = {
       .thread = two_calls,
       .after = two_calls_after,
       .executions = 10000 },
+    { .name = "fork, short of stack",
+      .says = "who joins a stolen call sleeps until it is over",
+      .threads = 1,
+      .hosts = 3,
+      .before = begin_two_workers,
+      .thread = two_calls_short,
+      .after = two_calls_after,
+      .executions = 5000 },
     { .name = "fork in a fork",
       .says = "who joins a stolen call may run what that one has forked",
       .threads = 1,
