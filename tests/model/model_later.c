@@ -243,6 +243,21 @@ static void begin_shut(void)
     shared = submit_later(SOON, &runs[0]);
 }
 
+/* Without a wait, too, what waits for its time is cancelled when the shutdown returns. */
+static void shut_at_once(unsigned i)
+{
+    (void)i;
+    int64_t due = filch_now() + FILCH_SECONDS(1);
+    shared = submit_later(FILCH_SECONDS(2), &runs[0]);
+    linger(40);
+    model_check(filch_pool_shutdown(pool, FILCH_SHUTDOWN_CANCEL_PENDING, FILCH_FOREVER, NULL) == 0);
+    filch_state state = filch_future_state(shared);
+    model_check(state == FILCH_CANCELLED || filch_now() > due);
+    model_check(filch_future_wait(shared, FILCH_FOREVER) == 0);
+    settle(shared, &runs[0]);
+    leave();
+}
+
 /* ---- Stops with a deadline ---- */
 
 static void deadline(unsigned i)
@@ -397,6 +412,13 @@ static const struct model models[] = {
       .before = begin_shut,
       .thread = shut_later,
       .executions = 10000 },
+    { .name = "later, shut down at once",
+      .says = "a shutdown that cancels has cancelled what waits when it returns",
+      .threads = 1,
+      .hosts = 3,
+      .before = begin_one,
+      .thread = shut_at_once,
+      .executions = 5000 },
     { .name = "deadline",
       .says = "a stop is requested when its deadline comes, or dropped before",
       .threads = 1,

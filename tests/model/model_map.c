@@ -5,7 +5,7 @@
  */
 #include "small.h"
 
-#define MOST 10
+#define MOST 14
 
 static unsigned inputs[MOST], outputs[MOST]; /* plain */
 static filch_stop *stop;
@@ -190,17 +190,32 @@ static void map_inside(unsigned i)
 
 /* ---- So many that a puller has several, and another one takes of them ---- */
 
-static int some_take_long(filch_task *self, const void *in, void *out, void *arg)
+static _Atomic unsigned begun, waits;
+
+static void begin_long(void)
 {
-    if (*(const unsigned *)in % 2 == 0)
-        linger(25);
+    begin_map(2, 1);
+    atomic_init(&begun, 0);
+    atomic_init(&waits, 0);
+}
+
+/* One in the middle, perhaps the first of its run, goes on only when about all others have begun. */
+static int one_takes_long(filch_task *self, const void *in, void *out, void *arg)
+{
+    unsigned i = *(const unsigned *)in;
+    atomic_fetch_add_explicit(&begun, 1, memory_order_relaxed);
+    if (i >= 2 && i < 8 && model_choose(2) == 0 && !atomic_exchange_explicit(&waits, 1, memory_order_relaxed)) {
+        for (unsigned n = 0; n < 400 && atomic_load_explicit(&begun, memory_order_relaxed) < MOST - 2; n++)
+            model_yield();
+        linger(60);
+    }
     return ten_more(self, in, out, arg);
 }
 
 static void map_long(unsigned i)
 {
     (void)i;
-    model_check(map(some_take_long, MOST, NULL) == 0);
+    model_check(map(one_takes_long, MOST, NULL) == 0);
     check_outputs(MOST);
     leave();
 }
@@ -336,7 +351,7 @@ static const struct model models[] = {
       .says = "of a chunk that its puller starts and another takes exactly one gets it",
       .threads = 1,
       .hosts = 2,
-      .before = begin_two,
+      .before = begin_long,
       .thread = map_long,
       .executions = 10000 },
     { .name = "stream with a window of one",
