@@ -3,6 +3,7 @@
  * Tasks that wait for their time, or for their next attempt, on the timer thread: its coming against a cancel, a stop
  * and the end of the pool. Stops with a deadline. And submits that wait for a place in a pool with a capacity.
  */
+#include "later.h"
 #include "pool.h"
 
 #include "small.h"
@@ -258,6 +259,31 @@ static void shut_at_once(unsigned i)
     leave();
 }
 
+/* The timer thread is done with the stack of who asked. With nothing to cancel, and asked as a shutdown asks but without
+ * the fence after it, no other order comes between. */
+static void begin_shut_idle(void)
+{
+    begin_one();
+    model_check(filch_stop_create_until(&stop, NULL, pool, filch_now() + SOON) == 0);
+}
+
+static void write_below(void)
+{
+    char below[1024];
+    memset(below, 1, sizeof below);
+}
+
+static void shut_idle(unsigned i)
+{
+    (void)i;
+    linger(40);
+    model_check(filch_pool_shutdown(pool, FILCH_SHUTDOWN_CANCEL_PENDING, FILCH_FOREVER, NULL) == 0);
+    filchi_later_cancel_all(pool);
+    write_below();
+    filch_stop_unref(stop);
+    leave();
+}
+
 /* ---- Stops with a deadline ---- */
 
 static void deadline(unsigned i)
@@ -419,6 +445,13 @@ static const struct model models[] = {
       .before = begin_one,
       .thread = shut_at_once,
       .executions = 5000 },
+    { .name = "later, shut down idle",
+      .says = "the timer thread has left the memory of a shutdown when that returns",
+      .threads = 1,
+      .hosts = 3,
+      .before = begin_shut_idle,
+      .thread = shut_idle,
+      .executions = 2000 },
     { .name = "deadline",
       .says = "a stop is requested when its deadline comes, or dropped before",
       .threads = 1,
