@@ -33,9 +33,10 @@ static void on_interrupt(int signal)
 {
     (void)signal;
     int saved = errno;
-    /* seq_cst G1 vs G1 in filch_guard_end(): either we see no guard, or it sees us and waits. */
-    atomic_fetch_add_explicit(&handlers, 1, memory_order_seq_cst);
-    filch_guard *guard = atomic_load_explicit(&active, memory_order_seq_cst); /* seq_cst G1 vs the same. */
+    atomic_fetch_add_explicit(&handlers, 1, memory_order_relaxed); /* relaxed: the fence follows. */
+    filchi_fence_store_load(); /* P8 vs S8 in filch_guard_end(): we see no guard, or it sees us and waits. */
+    /* acquire G1: pairs with release G1 in filch_guard_begin(); the guard is complete. */
+    filch_guard *guard = atomic_load_explicit(&active, memory_order_acquire);
     if (guard && filch_stop_request(guard->interrupted, -EINTR))
         filch_stop_request(guard->stop, -EINTR);
     else if (guard)
@@ -58,8 +59,9 @@ int filch_guard_begin(filch_guard **out, filch_stop *stop)
     guard->stop = filch_stop_ref(stop);
     filch_guard *none = NULL;
     rc = -EBUSY;
-    /* seq_cst G1: publishes the guard to the handler, which is installed after it. */
-    if (!atomic_compare_exchange_strong_explicit(&active, &none, guard, memory_order_seq_cst, memory_order_relaxed))
+    /* acq_rel G1: pairs with acquire G1 in on_interrupt(), to which it publishes the guard; and with release G1 in
+     * filch_guard_end(): what SIGINT does is what the guard before has restored. */
+    if (!atomic_compare_exchange_strong_explicit(&active, &none, guard, memory_order_acq_rel, memory_order_relaxed))
         goto unref_stops;
     filchi_interrupt_here = guard->interrupted;
     struct sigaction action;
@@ -89,8 +91,9 @@ void filch_guard_end(filch_guard *guard)
         return;
     sigaction(SIGINT, &guard->before, NULL);
     filchi_interrupt_here = NULL;
-    atomic_store_explicit(&active, NULL, memory_order_seq_cst); /* seq_cst G1 vs G1 in on_interrupt(). */
-    filchi_fence_store_load();
+    /* release G1: pairs with acq_rel G1 in filch_guard_begin(), of the next guard. */
+    atomic_store_explicit(&active, NULL, memory_order_release);
+    filchi_fence_store_load(); /* S8 vs P8 in on_interrupt() */
     /* acquire G2: pairs with release G2 in on_interrupt(). */
     while (atomic_load_explicit(&handlers, memory_order_acquire))
         filchi_os_yield();

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 struct filchi_os_faults filchi_os_faults;
+_Thread_local int model_errno;
 
 /* As os_linux.c counts them, but without a step that the search would see. */
 static bool faulty(_Atomic long *countdown)

@@ -16,6 +16,10 @@
 /* All threads of a model run on one: their own variables are swapped when they are (engine.cpp). */
 #define _Thread_local __attribute__((section("model_thread_local")))
 
+extern _Thread_local int model_errno;
+#undef errno
+#define errno model_errno
+
 #define pthread_mutex_init model_mutex_init
 #define pthread_mutex_destroy model_mutex_destroy
 #define pthread_mutex_lock model_mutex_lock
