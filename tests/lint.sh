@@ -15,7 +15,7 @@ lighter="$lighter,-bugprone-macro-parentheses,-cert-env33-c,-bugprone-unused-ret
 tidy()
 {
     sed -n "s|.*\"file\": \"$PWD/\($1/.*\.c\)\".*|\1|p" "$build/compile_commands.json" | sort -u |
-        xargs -n 2 -P "$(nproc)" clang-tidy -p "$build" --quiet ${2:+"$2"} 2>"$build/tidy.log" || {
+        xargs -r -n 2 -P "$(nproc)" clang-tidy -p "$build" --quiet ${2:+"$2"} 2>"$build/tidy.log" || {
         grep -v ' warnings\{0,1\} generated\.$' "$build/tidy.log" >&2
         return 1
     }
