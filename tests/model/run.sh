@@ -79,6 +79,7 @@ if [ "$share" = 1 ] && [ $status = 0 ]; then
             {
                 fault = $9
                 sub(/: thread.*/, "", fault)
+                gsub(/\|/, "\\|", fault)
                 found = $6 == "caught" ? $7 " | " $8 " | " fault : "- | " $8 " | not found: " why[$2 FS $4 FS $5]
                 printf "| %s | %s `%s` | %s | %s |\n", $1, $2, $4, $5, found
             }' "$work/explained" "$work/mutations"
