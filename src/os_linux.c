@@ -60,7 +60,7 @@ static int fail(int otherwise)
 static int64_t overslept(int64_t deadline)
 {
     int64_t late = atomic_load_explicit(&filchi_os_faults.late, memory_order_relaxed); /* relaxed: as above. */
-    if (!late || deadline == FILCHI_NEVER)
+    if (!late || deadline == FILCHI_NEVER || deadline > INT64_MAX - late)
         return deadline;
     atomic_fetch_add_explicit(&filchi_os_faults.struck, 1, memory_order_relaxed); /* relaxed: as above. */
     return deadline + late;
