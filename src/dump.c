@@ -15,11 +15,10 @@
 /* Where the buffer begins; it is made larger until everything fits. How long handoff's lock is waited for, ns. */
 #ifdef FILCH_TESTING
 #define TEXT_FIRST 16
-#define LOCK_PATIENCE INT64_C(20000000)
 #else
 #define TEXT_FIRST 8192
-#define LOCK_PATIENCE INT64_C(1000000000)
 #endif
+#define LOCK_PATIENCE INT64_C(1000000000)
 /* How many of the futures of one wait are shown. */
 #define FUTURES_SHOWN 8
 

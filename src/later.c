@@ -69,6 +69,15 @@ static int64_t attach(struct filchi_plan *plan, int64_t due)
     return FILCHI_TIMERS_NOW;
 }
 
+/* The task begins to wait. A message that comes after that of a shutdown which cancels, and may so be left lying until
+ * some other timer is due, finds here that there was one: the queue orders the two. */
+static void enter(struct filchi_timers *timers, struct filchi_plan *plan, int64_t when)
+{
+    filchi_timers_post(timers, &plan->enter, when);
+    if (filchi_pool_is_cancelling(timers->pool))
+        filchi_parker_signal(&timers->parker);
+}
+
 /* ---- The timer thread's part ---- */
 
 /* False: the stop's message is on its way. */
@@ -234,7 +243,7 @@ void filchi_later_enter(filch_future *future, int64_t due)
     struct filchi_plan *plan = filchi_future_plan(future);
     struct filchi_timers *timers = plan->timers;
     count_waiting(timers, 1);
-    filchi_timers_post(timers, &plan->enter, attach(plan, due));
+    enter(timers, plan, attach(plan, due));
 }
 
 bool filchi_later_again(filch_pool *pool, filch_future *future, int rc)
@@ -254,7 +263,7 @@ bool filchi_later_again(filch_pool *pool, filch_future *future, int rc)
     atomic_fetch_add_explicit(&pool->waits, 1, memory_order_relaxed);
     count_waiting(pool->timers, 1);
     filchi_future_wait(future); /* from here on it may be cancelled, but not let go of before `enter` has come */
-    filchi_timers_post(pool->timers, &plan->enter, due);
+    enter(pool->timers, plan, due);
     return true;
 }
 
@@ -303,7 +312,7 @@ void filchi_later_cancel_all(filch_pool *pool)
     struct filchi_timers *timers = pool->timers;
     if (filchi_timers_here == timers) { /* a callback */
         cancel_all(timers);
-    } else if (filchi_timers_running(timers)) {
+    } else if (filchi_timers_started(timers)) {
         struct request request = { .message.handle = on_cancel_all };
         filchi_timers_post(timers, &request.message, FILCHI_TIMERS_NOW);
         /* acquire Y4: pairs with release Y4 in on_cancel_all(). */

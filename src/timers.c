@@ -243,11 +243,19 @@ int filchi_timers_start(struct filchi_timers *timers, const char *name)
         snprintf(full, sizeof full, "%.8s-timer", name);
         rc = filchi_os_thread_start(&timers->thread, timers_main, timers, full, 0);
         timers->started = !rc;
-        atomic_store_explicit(&timers->ready, !rc,
-                              memory_order_relaxed); /* relaxed: see filchi_timers_running(). */
+        /* release Y2: pairs with acquire Y2 in filchi_timers_running(). */
+        atomic_store_explicit(&timers->ready, !rc, memory_order_release);
     }
     pthread_mutex_unlock(&timers->lock);
     return rc;
+}
+
+bool filchi_timers_started(struct filchi_timers *timers)
+{
+    pthread_mutex_lock(&timers->lock);
+    bool started = timers->started;
+    pthread_mutex_unlock(&timers->lock);
+    return started;
 }
 
 static void end(struct filchi_timers *timers, struct filchi_message *message)

@@ -80,6 +80,8 @@ void filchi_timers_unref(struct filchi_timers *timers);
 
 /* Anyone, before the first message: starts the thread if there is none. 0, or -EAGAIN. */
 int filchi_timers_start(struct filchi_timers *timers, const char *name);
+/* Anyone: whether that was done. If not, whoever does it later sees what the caller did before. */
+bool filchi_timers_started(struct filchi_timers *timers);
 /* Outside of the pool's threads, when no task waits any more: ends and joins the thread. No timer fires after. */
 void filchi_timers_end(struct filchi_timers *timers);
 
@@ -107,8 +109,8 @@ struct filchi_timer *filchi_timers_first(const struct filchi_timers *timers);
 /* Whether there is a thread. */
 static inline bool filchi_timers_running(const struct filchi_timers *timers)
 {
-    /* relaxed: nothing is read on the strength of it; a message finds the thread by way of the queue. */
-    return atomic_load_explicit(&timers->ready, memory_order_relaxed);
+    /* acquire Y2: pairs with release Y2 in filchi_timers_start(); what who started it knew of the pool's end. */
+    return atomic_load_explicit(&timers->ready, memory_order_acquire);
 }
 
 /* The timers whose thread is running, or NULL. */

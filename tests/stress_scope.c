@@ -436,9 +436,9 @@ static int count_up(filch_task *self, void *arg)
     return 0;
 }
 
-static void discard_many(unsigned long n)
+static void discard_many(unsigned long batches)
 {
-    const unsigned long batch = 1000;
+    const unsigned long batch = 1000, n = batches * batch;
     filch_scope_options options = FILCH_SCOPE_OPTIONS;
     filch_pool *pool;
     filch_scope *scope;
@@ -452,7 +452,7 @@ static void discard_many(unsigned long n)
         for (unsigned long i = 0; i < batch; i++)
             CHECK_IS(filch_scope_submit(scope, count_up, &ran, NULL), 0);
         CHECK_IS(filch_scope_join(scope, NULL), 0);
-        if (done == 10 * batch)
+        if (done == batches / 4 * batch)
             before = resident_kib();
         stress_progress();
     }
@@ -475,7 +475,7 @@ int main(int argc, char **argv)
     action.sa_flags = SA_RESTART;
     sigaction(SIGUSR1, &action, NULL);
     unsigned long cost = stress.delays ? DELAYS_COST : 1;
-    discard_many(DISCARDED / cost);
+    discard_many(DISCARDED / 1000 / cost + 4);
     uint64_t random = stress_stream(0, 0);
     unsigned long round = 0;
     stress.end = stress_now() + (int64_t)(stress.secs * 1e9);

@@ -115,6 +115,53 @@ Test(later_ends, a_cancel_at_the_moment_it_is_due_wins_or_does_not)
     fprintf(stderr, "later_ends: %d cancelled, %d done\n", cancelled, done);
 }
 
+/* ---- What begins to wait when all that waited has been cancelled ---- */
+
+struct late {
+    filch_pool *pool;
+    filch_stop *stop; /* with a deadline that keeps the timer thread asleep */
+    struct gate gate;
+};
+
+static int fail_late(filch_task *self, void *arg)
+{
+    struct late *late = arg;
+    (void)self;
+    event_signal(&late->gate.started);
+    event_await(&late->gate.opened);
+    return -EIO;
+}
+
+static void *shut_down_cancelling(void *pool)
+{
+    must(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT | FILCH_SHUTDOWN_CANCEL_PENDING, FILCH_FOREVER, NULL) == 0);
+    return NULL;
+}
+
+Test(later_ends, a_shutdown_does_not_leave_a_retry_lying_that_comes_after_it_has_cancelled)
+{
+    struct late late = { .pool = pool_of(1), .gate = GATE };
+    filch_task_options options = FILCH_TASK_OPTIONS;
+    filch_retry_options retry = FILCH_RETRY_OPTIONS;
+    filch_future *retried = NULL;
+    pthread_t thread;
+    cr_assert_eq(filch_stop_create_until(&late.stop, NULL, late.pool, filch_now() + NEVER_DUE), 0);
+    retry.interval_ns = 2 * NEVER_DUE;
+    options.retry = &retry;
+    cr_assert_eq(filch_submit_with(late.pool, fail_late, &late, &options, &retried), 0);
+    event_await(&late.gate.started);
+    filch_future *waiting = submit_never(late.pool, NULL);
+    cr_assert_eq(pthread_create(&thread, NULL, shut_down_cancelling, late.pool), 0);
+    cr_assert_eq(filch_future_result(waiting, FILCH_FOREVER, NULL), -ECANCELED); /* all that waits is cancelled */
+    gate_open(&late.gate);
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    cr_assert_eq(filch_future_state(retried), FILCH_CANCELLED);
+    filch_future_unref(waiting);
+    filch_future_unref(retried);
+    filch_stop_unref(late.stop);
+    cr_assert_eq(filch_pool_destroy(late.pool), 0);
+}
+
 /* ---- Stopping ---- */
 
 Test(later_ends, its_stop_ends_the_wait_at_once)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tasks that wait for their time, or for their next attempt, on the timer thread: its coming against a cancel, a stop
- * and the end of the pool. Stops with a deadline. And submits that wait for a place in a pool with a capacity.
+ * and the end of the pool. And stops with a deadline.
  */
 #include "later.h"
 #include "pool.h"
@@ -284,6 +284,36 @@ static void shut_idle(unsigned i)
     leave();
 }
 
+/* ---- The first delayed task, which starts the timer thread, against a shutdown ---- */
+
+static int submit_inside(filch_task *self, void *arg)
+{
+    filch_task_options options = FILCH_TASK_OPTIONS;
+    filch_future *future = NULL;
+    (void)arg;
+    options.start_at_ns = INT64_MAX; /* nothing else wakes the timer thread */
+    int rc = filch_submit_with(filch_task_pool(self), count, &runs[1], &options, &future);
+    model_check(rc == 0 || rc == -ESHUTDOWN);
+    if (!rc)
+        filch_future_unref(future);
+    return 0;
+}
+
+static void begin_inside(void)
+{
+    begin_one();
+    model_check(filch_submit(pool, submit_inside, NULL, NULL) == 0);
+}
+
+static void shut_inside(unsigned i)
+{
+    (void)i;
+    linger(40);
+    unsigned flags = FILCH_SHUTDOWN_WAIT | FILCH_SHUTDOWN_CANCEL_PENDING;
+    model_check(filch_pool_shutdown(pool, flags, FILCH_FOREVER, NULL) == 0);
+    leave();
+}
+
 /* ---- Stops with a deadline ---- */
 
 static void deadline(unsigned i)
@@ -322,62 +352,6 @@ static void outliving(unsigned i)
 static void outliving_after(void)
 {
     model_check(model_allocated() == 0);
-}
-
-/* ---- A place for one ---- */
-
-static void begin_place(void)
-{
-    begin_later(2);
-    filch_pool_options options = FILCH_POOL_OPTIONS;
-    model_check(filch_pool_destroy(pool) == 0);
-    options.workers = 1;
-    options.capacity = 1;
-    options.overflow = FILCH_BLOCK;
-    model_check(filch_pool_create(&pool, &options) == 0);
-}
-
-static void submit_for_place(unsigned i, bool may_be_shut)
-{
-    for (unsigned j = 0; j < 2; j++) {
-        filch_future *future = NULL;
-        unsigned *ran = &runs[2 * i + j];
-        int rc = filch_submit(pool, count, ran, &future);
-        model_check(rc == 0 || (may_be_shut && rc == -ESHUTDOWN));
-        if (rc)
-            continue;
-        model_check(filch_future_wait(future, FILCH_FOREVER) == 0);
-        settle(future, ran);
-    }
-}
-
-static void places(unsigned i)
-{
-    submit_for_place(i, false);
-    leave();
-}
-
-static void places_after(void)
-{
-    for (unsigned i = 0; i < RUNS; i++)
-        model_check(runs[i] == 1);
-}
-
-static void begin_shut_place(void)
-{
-    begin_place();
-    model_check(filch_submit(pool, count, &runs[0], NULL) == 0);
-}
-
-static void shut_place(unsigned i)
-{
-    if (i == 0) {
-        linger(20);
-        model_check(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
-    } else {
-        submit_for_place(1, true);
-    }
-    leave();
 }
 
 static const struct model models[] = {
@@ -452,6 +426,13 @@ static const struct model models[] = {
       .before = begin_shut_idle,
       .thread = shut_idle,
       .executions = 2000 },
+    { .name = "later, the first",
+      .says = "a shutdown that cancels does not miss a task that begins to wait, nor the timer thread's start",
+      .threads = 1,
+      .hosts = 3,
+      .before = begin_inside,
+      .thread = shut_inside,
+      .executions = 30000 },
     { .name = "deadline",
       .says = "a stop is requested when its deadline comes, or dropped before",
       .threads = 1,
@@ -467,25 +448,10 @@ static const struct model models[] = {
       .thread = outliving,
       .after = outliving_after,
       .executions = 5000 },
-    { .name = "a place for one",
-      .says = "submits that wait for a place all get one",
-      .threads = 2,
-      .hosts = 2,
-      .before = begin_place,
-      .thread = places,
-      .after = places_after,
-      .executions = 5000 },
-    { .name = "a place for one, shut down",
-      .says = "who waits for a place is told that the pool was shut down",
-      .threads = 2,
-      .hosts = 2,
-      .before = begin_shut_place,
-      .thread = shut_place,
-      .executions = 5000 },
 };
 
 int main(int argc, char **argv)
 {
-    static const char *const files[] = { "later.c", "deadline.c", "capacity.c", "retry.c", NULL };
+    static const char *const files[] = { "later.c", "deadline.c", "retry.c", NULL };
     return model_main(argc, argv, files, models, COUNT_OF(models));
 }
