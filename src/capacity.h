@@ -31,7 +31,8 @@ enum filchi_entry {
     FILCHI_ENTRY_CALLER_RUNS, /* none is left: the caller must run the task itself */
 };
 
-/* Who is about to submit to a pool with a limit, without a worker of it; may block. An entry, or -ENOBUFS, -ESHUTDOWN, or what ended the wait. */
+/* Who is about to submit to a pool with a limit, without a worker of it; may block. An entry, or -ENOBUFS, -ESHUTDOWN,
+ * or what ended the wait. */
 int filchi_capacity_enter(filch_pool *pool);
 /* Who took out a task that holds none and puts it back as if it did: beyond the limit, if need be. */
 void filchi_capacity_retake(filch_pool *pool);
