@@ -44,13 +44,32 @@ static inline void begin_test(void)
     watchdog_begin(watchdog_patience(PATIENCE));
 }
 
+/* Tells which faults this process injected, for faults.sh to add up. That it lived through them is for the test to say. */
+static inline void tell_faults(void)
+{
+    struct {
+        const char *kind;
+        long n;
+    } const struck[] = {
+        { "allocations", atomic_load(&filchi_os_faults.struck.allocations) },
+        { "threads", atomic_load(&filchi_os_faults.struck.threads) },
+        { "descriptors", atomic_load(&filchi_os_faults.struck.events) },
+        { "wipes", atomic_load(&filchi_os_faults.struck.wipes) },
+        { "waits", atomic_load(&filchi_os_faults.struck.waits) },
+        { "wakes", atomic_load(&filchi_os_faults.struck.wakes) },
+        { "writes", atomic_load(&filchi_os_faults.struck.signals) },
+        { "late_waits", atomic_load(&filchi_os_faults.struck.late) },
+    };
+    for (size_t i = 0; i < sizeof struck / sizeof *struck; i++)
+        if (struck[i].n)
+            fprintf(stderr, "faults: %s=%ld\n", struck[i].kind, struck[i].n);
+}
+
 /* Criterion does not heed the exit status by which LeakSanitizer speaks, so every test of a SUITE ends here. */
 static inline void end_test(void)
 {
-    long struck = atomic_load(&filchi_os_faults.struck);
     watchdog_end();
-    if (struck)
-        fprintf(stderr, "faults: %ld injected, %ld survived\n", struck, struck);
+    tell_faults();
 #ifdef __SANITIZE_ADDRESS__
     if (__lsan_do_recoverable_leak_check())
         abort();

@@ -289,7 +289,7 @@ Test(os, an_event_s_signal_that_is_interrupted_arrives_and_leaves_errno_alone)
     filchi_os_event_signal(fd);
     cr_assert_eq(errno, EXDEV);
     cr_assert(readable(fd));
-    cr_assert_eq(atomic_load(&filchi_os_faults.struck), 1);
+    cr_assert_eq(atomic_load(&filchi_os_faults.struck.signals), 1);
     filchi_os_event_close(fd);
 }
 
