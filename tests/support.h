@@ -8,6 +8,7 @@
 #ifndef FILCH_TESTS_SUPPORT_H
 #define FILCH_TESTS_SUPPORT_H
 
+#include "must.h"
 #include "os.h"
 #include "watchdog.h"
 
@@ -77,15 +78,6 @@ static inline void end_test(void)
 }
 
 #define SUITE(name) TestSuite(name, .timeout = PATIENCE_OF_CRITERION, .init = begin_test, .fini = end_test)
-
-/* An assertion for any thread. */
-#define must(condition)                                                                           \
-    do {                                                                                          \
-        if (!(condition)) {                                                                       \
-            fprintf(stderr, "%s:%d: %s: not so: %s\n", __FILE__, __LINE__, __func__, #condition); \
-            abort();                                                                              \
-        }                                                                                         \
-    } while (0)
 
 /* Waits for what no event tells; the test's timeout ends it. */
 #define UNTIL(condition)     \
