@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 struct filch_guard {
     filch_stop *stop;        /* a reference: what the first SIGINT requests */
@@ -17,8 +18,39 @@ struct filch_guard {
 
 /* Set by begin and end; read by the handler on any thread. */
 static _Atomic(filch_guard *) active;
-/* Handlers between their first and last access to the guard. */
-static _Atomic int handlers;
+/* Handlers between their first and last access to the guard, and above them the process that they are in: one that
+ * fork() makes has the number, and not the threads. */
+static _Atomic uint64_t handlers;
+
+/* No handlers, in this process. */
+static uint64_t none_here(void)
+{
+    return (uint64_t)getpid() << 32;
+}
+
+static void enter_handler(void)
+{
+    uint64_t none = none_here();
+    uint64_t before = atomic_load_explicit(&handlers, memory_order_relaxed); /* relaxed: the fence follows. */
+    uint64_t after;
+    do {
+        after = (before >> 32 == none >> 32 ? before : none) + 1;
+        /* relaxed: as above. */
+    } while (!atomic_compare_exchange_weak_explicit(&handlers, &before, after, memory_order_relaxed,
+                                                    memory_order_relaxed));
+}
+
+static void await_handlers(void)
+{
+    uint64_t none = none_here();
+    for (;;) {
+        /* acquire G2: pairs with release G2 in on_interrupt(). */
+        uint64_t now = atomic_load_explicit(&handlers, memory_order_acquire);
+        if (now == none || now >> 32 != none >> 32)
+            return;
+        filchi_os_yield();
+    }
+}
 
 static void kill_us(void)
 {
@@ -33,7 +65,7 @@ static void on_interrupt(int signal)
 {
     (void)signal;
     int saved = errno;
-    atomic_fetch_add_explicit(&handlers, 1, memory_order_relaxed); /* relaxed: the fence follows. */
+    enter_handler();
     filchi_fence_store_load(); /* P8 vs S8 in filch_guard_end(): we see no guard, or it sees us and waits. */
     /* acquire G1: pairs with release G1 in filch_guard_begin(); the guard is complete. */
     filch_guard *guard = atomic_load_explicit(&active, memory_order_acquire);
@@ -41,7 +73,7 @@ static void on_interrupt(int signal)
         filch_stop_request(guard->stop, -EINTR);
     else if (guard)
         kill_us();
-    /* release G2: pairs with acquire G2 in filch_guard_end(); we are done with the guard. */
+    /* release G2: pairs with acquire G2 in await_handlers(); we are done with the guard. */
     atomic_fetch_sub_explicit(&handlers, 1, memory_order_release);
     errno = saved;
 }
@@ -94,9 +126,7 @@ void filch_guard_end(filch_guard *guard)
     /* release G1: pairs with acq_rel G1 in filch_guard_begin(), of the next guard. */
     atomic_store_explicit(&active, NULL, memory_order_release);
     filchi_fence_store_load(); /* S8 vs P8 in on_interrupt() */
-    /* acquire G2: pairs with release G2 in on_interrupt(). */
-    while (atomic_load_explicit(&handlers, memory_order_acquire))
-        filchi_os_yield();
+    await_handlers();
     filch_stop_unref(guard->stop);
     filch_stop_unref(guard->interrupted);
     filchi_os_free(guard);

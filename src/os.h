@@ -125,7 +125,9 @@ struct filchi_os_faults {
     _Atomic long signals;     /* writes by filchi_os_event_signal() */
     _Atomic int error;        /* the errno of the last three, and of eventfds; 0: none, none, EINTR, and EMFILE */
     _Atomic int64_t late;     /* how much longer than to its deadline each futex wait sleeps, ns */
-    _Atomic long struck;      /* how many faults came of it */
+    struct {
+        _Atomic long allocations, threads, events, wipes, waits, wakes, signals, late;
+    } struck; /* how many faults came of each */
 };
 extern struct filchi_os_faults filchi_os_faults;
 #endif

@@ -38,11 +38,11 @@ static bool faulty(_Atomic long *countdown)
     return n == 1;
 }
 
-static bool struck(_Atomic long *countdown)
+static bool struck(_Atomic long *countdown, _Atomic long *count)
 {
     bool strikes = faulty(countdown);
     if (strikes)
-        atomic_fetch_add_explicit(&filchi_os_faults.struck, 1, memory_order_relaxed); /* relaxed: to be told. */
+        atomic_fetch_add_explicit(count, 1, memory_order_relaxed); /* relaxed: to be told. */
     return strikes;
 }
 
@@ -62,10 +62,10 @@ static int64_t overslept(int64_t deadline)
     int64_t late = atomic_load_explicit(&filchi_os_faults.late, memory_order_relaxed); /* relaxed: as above. */
     if (!late || deadline == FILCHI_NEVER || deadline > INT64_MAX - late)
         return deadline;
-    atomic_fetch_add_explicit(&filchi_os_faults.struck, 1, memory_order_relaxed); /* relaxed: as above. */
+    atomic_fetch_add_explicit(&filchi_os_faults.struck.late, 1, memory_order_relaxed); /* relaxed: as above. */
     return deadline + late;
 }
-#define FAULTY(what) struck(&filchi_os_faults.what)
+#define FAULTY(what) struck(&filchi_os_faults.what, &filchi_os_faults.struck.what)
 #define CALL(what, otherwise, call) (FAULTY(what) ? fail(otherwise) : (call))
 #define OVERSLEPT(deadline) overslept(deadline)
 #else

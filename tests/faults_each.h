@@ -25,6 +25,9 @@ struct kit {
 /* What the call returned, made while memory is withheld. */
 #define WITHOUT(kit, call) (withhold((kit)->nth), give((kit), (call)))
 
+/* The same of a call that returns nothing. */
+#define WITHOUT_ANSWER(kit, call) (withhold((kit)->nth), (call), withhold(0))
+
 static inline void withhold(long nth)
 {
     atomic_store(&filchi_os_faults.allocations, nth);
@@ -97,9 +100,9 @@ static inline int try_inside(filch_task *self, void *arg)
     struct trial *trial = arg;
     struct kit kit;
     make_kit(&kit, filch_task_pool(self), self, trial->nth);
-    trial->struck = atomic_load(&filchi_os_faults.struck);
+    trial->struck = atomic_load(&filchi_os_faults.struck.allocations);
     trial->row->call(&kit);
-    trial->struck = atomic_load(&filchi_os_faults.struck) - trial->struck;
+    trial->struck = atomic_load(&filchi_os_faults.struck.allocations) - trial->struck;
     trial->told = kit.told;
     clear_kit(&kit);
     return 0;
@@ -116,9 +119,9 @@ static inline struct trial try_once(const struct row *row, bool inside, long nth
         filch_future_unref(future);
     } else {
         make_kit(&kit, pool, NULL, nth);
-        trial.struck = atomic_load(&filchi_os_faults.struck);
+        trial.struck = atomic_load(&filchi_os_faults.struck.allocations);
         row->call(&kit);
-        trial.struck = atomic_load(&filchi_os_faults.struck) - trial.struck;
+        trial.struck = atomic_load(&filchi_os_faults.struck.allocations) - trial.struck;
         trial.told = kit.told;
         clear_kit(&kit);
     }

@@ -9,6 +9,9 @@
  *
  * Stamps come from one counter that all threads increment before an operation and after it, so what the stamps call
  * earlier was earlier. An operation without an answer (LINEAR_NEVER) may have taken effect, or not.
+ *
+ * Each stamp is a full fence, so that two calls of one thread are never reordered here as they may be in a program: what
+ * depends on that is for the model checks.
  */
 #ifndef LINEAR_H
 #define LINEAR_H

@@ -11,8 +11,8 @@
 
 #define OWNER_OPS 12
 #define THIEF_OPS 5
-#define THIEVES_MOST \
-    3 /* more would not fit a history, in which the owner takes up to 3 items for each of its operations */
+/* More would not fit a history, in which the owner takes up to 3 items for each of its operations. */
+#define THIEVES_MOST 3
 
 struct party {
     unsigned index; /* 0: the owner */
@@ -164,8 +164,9 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < thieves; i++)
         pthread_join(threads[i], NULL);
     linear_fini();
-    printf("%llu histories; %llu items popped, %llu stolen, %llu steals lost\n", (unsigned long long)number - 1,
-           (unsigned long long)counts[LINEAR_POP], (unsigned long long)counts[LINEAR_STEAL],
-           (unsigned long long)counts[LINEAR_STEAL_LOST]);
+    stress_total("histories", number - 1);
+    stress_total("popped", counts[LINEAR_POP]);
+    stress_total("item_steals", counts[LINEAR_STEAL]);
+    stress_total("lost_steals", counts[LINEAR_STEAL_LOST]);
     return stress_end();
 }

@@ -196,8 +196,10 @@ int main(int argc, char **argv)
         pthread_join(threads[i], NULL);
     CHECK_IS(filch_pool_destroy(pool), 0);
     linear_fini();
-    printf("%llu histories; %llu done, %llu failed, %llu cancelled, %llu stopped\n", (unsigned long long)number - 1,
-           (unsigned long long)counts[FILCH_DONE], (unsigned long long)counts[FILCH_FAILED],
-           (unsigned long long)counts[FILCH_CANCELLED], (unsigned long long)counts[FILCH_STOPPED]);
+    stress_total("histories", number - 1);
+    stress_total("done", counts[FILCH_DONE]);
+    stress_total("failed", counts[FILCH_FAILED]);
+    stress_total("cancelled", counts[FILCH_CANCELLED]);
+    stress_total("stopped", counts[FILCH_STOPPED]);
     return stress_end();
 }

@@ -8,6 +8,7 @@
 #ifndef FILCH_TESTS_SUPPORT_H
 #define FILCH_TESTS_SUPPORT_H
 
+#include "must.h"
 #include "os.h"
 #include "watchdog.h"
 
@@ -44,13 +45,32 @@ static inline void begin_test(void)
     watchdog_begin(watchdog_patience(PATIENCE));
 }
 
+/* Tells which faults this process injected, for faults.sh to add up. That it lived through them is for the test to say. */
+static inline void tell_faults(void)
+{
+    struct {
+        const char *kind;
+        long n;
+    } const struck[] = {
+        { "allocations", atomic_load(&filchi_os_faults.struck.allocations) },
+        { "threads", atomic_load(&filchi_os_faults.struck.threads) },
+        { "descriptors", atomic_load(&filchi_os_faults.struck.events) },
+        { "wipes", atomic_load(&filchi_os_faults.struck.wipes) },
+        { "waits", atomic_load(&filchi_os_faults.struck.waits) },
+        { "wakes", atomic_load(&filchi_os_faults.struck.wakes) },
+        { "writes", atomic_load(&filchi_os_faults.struck.signals) },
+        { "late_waits", atomic_load(&filchi_os_faults.struck.late) },
+    };
+    for (size_t i = 0; i < sizeof struck / sizeof *struck; i++)
+        if (struck[i].n)
+            fprintf(stderr, "faults: %s=%ld\n", struck[i].kind, struck[i].n);
+}
+
 /* Criterion does not heed the exit status by which LeakSanitizer speaks, so every test of a SUITE ends here. */
 static inline void end_test(void)
 {
-    long struck = atomic_load(&filchi_os_faults.struck);
     watchdog_end();
-    if (struck)
-        fprintf(stderr, "faults: %ld injected, %ld survived\n", struck, struck);
+    tell_faults();
 #ifdef __SANITIZE_ADDRESS__
     if (__lsan_do_recoverable_leak_check())
         abort();
@@ -58,15 +78,6 @@ static inline void end_test(void)
 }
 
 #define SUITE(name) TestSuite(name, .timeout = PATIENCE_OF_CRITERION, .init = begin_test, .fini = end_test)
-
-/* An assertion for any thread. */
-#define must(condition)                                                                           \
-    do {                                                                                          \
-        if (!(condition)) {                                                                       \
-            fprintf(stderr, "%s:%d: %s: not so: %s\n", __FILE__, __LINE__, __func__, #condition); \
-            abort();                                                                              \
-        }                                                                                         \
-    } while (0)
 
 /* Waits for what no event tells; the test's timeout ends it. */
 #define UNTIL(condition)     \

@@ -101,7 +101,7 @@ static void call_guard_begin(struct kit *kit)
     filch_guard *guard = NULL;
     int rc = WITHOUT(kit, filch_guard_begin(&guard, kit->stop));
     must((rc == 0) == (guard != NULL) && (!guard || !filch_guard_interrupted(guard)));
-    filch_guard_end(guard);
+    WITHOUT_ANSWER(kit, filch_guard_end(guard));
 }
 
 /* ---- Tasks ---- */
@@ -253,7 +253,7 @@ static void call_completed(struct kit *kit)
     must((rc == 0) == (completed != NULL));
     for (int i = 2; completed && i >= 0; i--)
         must(WITHOUT(kit, filch_completed_next(completed, &next)) == (i > 0));
-    filch_completed_end(completed);
+    WITHOUT_ANSWER(kit, filch_completed_end(completed));
 }
 
 static void call_scope(struct kit *kit)
@@ -272,9 +272,7 @@ static void call_scope(struct kit *kit)
     while (WITHOUT(kit, filch_scope_next(scope, FILCH_FOREVER, &next)) == 1)
         given++;
     must(given == accepted && WITHOUT(kit, filch_scope_join(scope, NULL)) == 0);
-    withhold(kit->nth);
-    filch_scope_close(scope);
-    withhold(0);
+    WITHOUT_ANSWER(kit, filch_scope_close(scope));
 }
 
 static int negate(filch_task *self, const void *in, void *out, void *arg)
@@ -314,7 +312,7 @@ static void call_mapping(struct kit *kit)
     if (mapping && !rc)
         expect_negated(kit);
     must(!mapping || (rc == 0) == (filch_mapping_error(mapping) == NULL));
-    filch_mapping_end(mapping);
+    WITHOUT_ANSWER(kit, filch_mapping_end(mapping));
 }
 
 static int give_next(void *arg, void **item)
@@ -338,7 +336,7 @@ static void call_stream(struct kit *kit)
     while (stream && (rc = WITHOUT(kit, filch_stream_next(stream, &result))) == 1)
         must(result == &kit->in[n++]);
     must(!stream || (rc == 0 ? n == N : filch_stream_error(stream) != NULL));
-    filch_stream_end(stream);
+    WITHOUT_ANSWER(kit, filch_stream_end(stream));
 }
 
 /* ---- Errors and forks ---- */

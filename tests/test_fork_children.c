@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a child of fork() may go on with: forks of the task that it came from, stops, elements that return. */
+#include "fork_fib.h"
 #include "fork_support.h"
-
-#include <filch/fork.h>
 
 SUITE(fork_children);
 
@@ -19,19 +18,6 @@ static void become_a_child(void)
 }
 
 /* ---- Fork-join ---- */
-
-static int fib(filch_forker *forker, int n);
-FILCH_FORKABLE_1(int, fib, int)
-
-static int fib(filch_forker *forker, int n)
-{
-    struct fib_forked right;
-    if (n < 2)
-        return n;
-    fib_fork(forker, &right, n - 1);
-    int left = fib(forker, n - 2);
-    return left + fib_join(forker, &right);
-}
 
 static int never_called(size_t begin, size_t end, void *arg)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Forked calls: run once, here or by a thief, as a part of their task; and joins, which may wait. */
+#include "fork_fib.h"
 #include "support.h"
-
-#include <filch/fork.h>
 
 #include <signal.h>
 
@@ -25,19 +24,6 @@ static filch_forker *forker_of(filch_task *self)
 }
 
 /* ---- Typed calls ---- */
-
-static int fib(filch_forker *forker, int n);
-FILCH_FORKABLE_1(int, fib, int)
-
-static int fib(filch_forker *forker, int n)
-{
-    struct fib_forked right;
-    if (n < 2)
-        return n;
-    fib_fork(forker, &right, n - 1);
-    int left = fib(forker, n - 2);
-    return left + fib_join(forker, &right);
-}
 
 static int fib_task(filch_task *self, void *out)
 {

@@ -4,6 +4,7 @@
 #include "support.h"
 
 #include <signal.h>
+#include <sys/wait.h>
 
 SUITE(guard_end);
 
@@ -69,5 +70,51 @@ Test(guard_end, it_waits_for_a_handler_on_another_thread)
     atomic_store(&slow.ended, true);
     pthread_join(thread, NULL);
     cr_assert_eq(filch_stop_reason(stop), -EINTR);
+    filch_stop_unref(stop);
+}
+
+/* ---- In a forked process ---- */
+
+static void serve_at_a_gate(struct filchi_waiter *waiter)
+{
+    pass_gate(NULL, waiter->owner);
+}
+
+/* A handler of the parent's is in the midst of it, and here there is nobody who will finish it. */
+static void end_guards(filch_guard *of_the_parent)
+{
+    filch_stop *stop = stop_under(NULL);
+    filch_guard *own = NULL;
+    alarm(PATIENCE / 2);
+    filch_guard_end(of_the_parent);
+    must(filch_guard_begin(&own, stop) == 0);
+    raise(SIGINT);
+    must(filch_guard_interrupted(own) && filch_stop_requested(stop));
+    filch_guard_end(own);
+    filch_stop_unref(stop);
+}
+
+Test(guard_end, in_a_forked_process_it_does_not_wait_for_handlers_of_the_parent)
+{
+    filch_stop *stop = stop_under(NULL);
+    filch_guard *guard = NULL;
+    struct gate gate = GATE;
+    struct filchi_waiter waiter = { .serve = serve_at_a_gate, .owner = &gate };
+    pthread_t thread;
+    int status = -1;
+    must(filch_guard_begin(&guard, stop) == 0);
+    must(filchi_stop_add(stop, &waiter));
+    must(pthread_create(&thread, NULL, interrupt_here, NULL) == 0);
+    event_await(&gate.started);
+    pid_t child = fork();
+    if (child == 0) {
+        end_guards(guard);
+        _exit(0);
+    }
+    must(child > 0 && waitpid(child, &status, 0) == child);
+    cr_assert_eq(status, 0);
+    gate_open(&gate);
+    pthread_join(thread, NULL);
+    filch_guard_end(guard);
     filch_stop_unref(stop);
 }

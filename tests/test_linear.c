@@ -4,7 +4,13 @@
 #include "linear_future.h"
 #include "support.h"
 
-TestSuite(linear, .timeout = 30, .fini = linear_fini);
+static void end_linear(void)
+{
+    linear_fini();
+    end_test();
+}
+
+TestSuite(linear, .timeout = PATIENCE_OF_CRITERION, .init = begin_test, .fini = end_linear);
 
 #define HISTORY(...)                                                             \
     {                                                                            \

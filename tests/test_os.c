@@ -2,6 +2,7 @@
 /* What is asked of the operating system: quotas read from a made-up root, affinity, deadlines, futexes, threads. */
 #include "os.h"
 
+#include "root.h"
 #include "support.h"
 
 #include <poll.h>
@@ -13,40 +14,19 @@ SUITE(os);
 
 /* ---- A root directory of one's own ---- */
 
-static char root[64];
-
-static void make_root(void)
+static void begin_with_root(void)
 {
-    strcpy(root, "/tmp/filch-test-XXXXXX");
-    must(mkdtemp(root));
+    make_root();
     begin_test();
 }
 
-static void remove_root(void)
+static void end_with_root(void)
 {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", root);
-    must(system(command) == 0);
+    remove_root();
     end_test();
 }
 
-TestSuite(quota, .init = make_root, .fini = remove_root, .timeout = PATIENCE_OF_CRITERION);
-
-/* Writes a file below the root, making its directories. */
-static void put(const char *path, const char *text)
-{
-    char full[256];
-    snprintf(full, sizeof full, "%s%s", root, path);
-    for (char *slash = full + strlen(root) + 1; (slash = strchr(slash, '/')); slash++) {
-        *slash = '\0';
-        mkdir(full, 0700);
-        *slash = '/';
-    }
-    FILE *file = fopen(full, "w");
-    must(file);
-    fputs(text, file);
-    fclose(file);
-}
+TestSuite(quota, .init = begin_with_root, .fini = end_with_root, .timeout = PATIENCE_OF_CRITERION);
 
 /* The quota of a process in the v2 group "/", for what its cpu.max says. */
 static unsigned quota_of(const char *cpu_max)
@@ -289,7 +269,7 @@ Test(os, an_event_s_signal_that_is_interrupted_arrives_and_leaves_errno_alone)
     filchi_os_event_signal(fd);
     cr_assert_eq(errno, EXDEV);
     cr_assert(readable(fd));
-    cr_assert_eq(atomic_load(&filchi_os_faults.struck), 1);
+    cr_assert_eq(atomic_load(&filchi_os_faults.struck.signals), 1);
     filchi_os_event_close(fd);
 }
 

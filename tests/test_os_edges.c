@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the system refuses, and paths and numbers at their limits. */
 #include "os.h"
+#include "root.h"
 #include "support.h"
 
 #include <dlfcn.h>
@@ -152,37 +153,6 @@ Test(os_edges, a_pool_has_no_more_workers_than_it_may_however_many_cpus_there_ar
 }
 
 /* ---- Quotas: paths at their limits ---- */
-
-static char root[64];
-
-static void make_root(void)
-{
-    strcpy(root, "/tmp/filch-test-XXXXXX");
-    must(mkdtemp(root));
-}
-
-static void remove_root(void)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", root);
-    must(system(command) == 0);
-}
-
-/* Writes a file below the root, making its directories. */
-static void put(const char *path, const char *text)
-{
-    char full[256];
-    snprintf(full, sizeof full, "%s%s", root, path);
-    for (char *slash = full + strlen(root) + 1; (slash = strchr(slash, '/')); slash++) {
-        *slash = '\0';
-        mkdir(full, 0700);
-        *slash = '/';
-    }
-    FILE *file = fopen(full, "w");
-    must(file);
-    fputs(text, file);
-    fclose(file);
-}
 
 /* The process is in a group whose path has that length; the groups above have no quota. */
 static unsigned quota_in_group_of(const char *before, size_t length)

@@ -3,13 +3,13 @@
  * The watchdog: see watchdog.h. It knows the pools since the linker gives it the tests' calls that create and destroy
  * one (--wrap), so neither the library nor a test has to tell it.
  *
- * Invariant: nothing here allocates or takes a lock that a thread of a hanging test may hold.
+ * Invariant: up to the dumps nothing here allocates or takes a lock that a thread of a hanging test may hold. A dump
+ * does, so the stacks are printed first, and an alarm ends a dump that hangs.
  */
 #include "watchdog.h"
 
 #include <filch/filch.h>
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -24,7 +24,9 @@
 #include <unistd.h>
 
 /* How long gdb may take, seconds: under a sanitizer it has much to read. */
-#define GDB_PATIENCE "100"
+#define GDB_PATIENCE 100
+/* How long the dumps may take, seconds. */
+#define DUMP_PATIENCE 10
 /* No test has as many pools at once. */
 #define POOLS 1024
 
@@ -78,36 +80,53 @@ static void say(const char *text)
         return; /* nobody to tell */
 }
 
-/* Not by fork(), which takes locks of the C library. All threads stand still meanwhile, this one too: so it is for
- * another program to end a gdb that hangs. */
+/* Not by fork(), which takes locks of the C library; and with a shell to redirect, as the actions of a spawn are allocated.
+ * All threads stand still meanwhile, this one too: so it is for another program to end a gdb that hangs. */
 static void print_stacks(void)
 {
-    char pid[16];
-    char *const arguments[] = { "timeout", "-s", "KILL", GDB_PATIENCE,          "gdb", "-nx", "-q", "-batch",
-                                "-p",      pid,  "-ex",  "thread apply all bt", NULL };
+    char command[160];
+    char *const arguments[] = { "sh", "-c", command, NULL };
     char *const environment[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "DEBUGINFOD_URLS=", "LC_ALL=C", NULL };
-    posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none;
     pid_t child;
     int status = 0;
-    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    snprintf(command, sizeof command,
+             "exec timeout -s KILL %d gdb -nx -q -batch -p %d -ex 'thread apply all bt' </dev/null >&2",
+             GDB_PATIENCE, (int)getpid());
     prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
     posix_spawnattr_init(&attributes);
     sigemptyset(&none); /* gdb waits for signals, and this thread has all of them blocked */
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    int rc = posix_spawnp(&child, "timeout", &actions, &attributes, arguments, environment);
+    int rc = posix_spawn(&child, "/bin/sh", NULL, &attributes, arguments, environment);
     posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
     if (rc || waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status))
         say("watchdog: gdb is not installed, may not attach, or failed\n");
 }
 
-void watchdog_report(void)
+static void give_up(int signal)
+{
+    (void)signal;
+    say("watchdog: a dump hangs\n");
+    abort();
+}
+
+/* On this thread, whatever the test does with the signal. */
+static void limit_patience_with_dumps(void)
+{
+    struct sigaction action;
+    sigset_t alarms;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = give_up;
+    sigaction(SIGALRM, &action, NULL);
+    sigemptyset(&alarms);
+    sigaddset(&alarms, SIGALRM);
+    pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
+    alarm(watchdog_patience(DUMP_PATIENCE));
+}
+
+static void dump_pools(void)
 {
     char line[64];
     for (int i = 0; i < POOLS; i++) {
@@ -118,8 +137,16 @@ void watchdog_report(void)
         snprintf(line, sizeof line, "watchdog: the dump of a pool ended with %d\n", rc);
         say(line);
     }
+}
+
+void watchdog_report(void)
+{
     say("watchdog: the stacks of all threads\n");
     print_stacks();
+    say("watchdog: the pools that live\n");
+    limit_patience_with_dumps();
+    dump_pools();
+    alarm(0);
 }
 
 /* ---- The watch ---- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ends a test that hangs, having told why: each pool that lives is dumped to stderr and, where gdb is installed and may
- * attach, the stacks of all threads are printed; then the process aborts.
+ * Ends a test that hangs, having told why: where gdb is installed and may attach, the stacks of all threads are printed to
+ * stderr, then each pool that lives is dumped there, and the process aborts.
  */
 #ifndef FILCH_TESTS_WATCHDOG_H
 #define FILCH_TESTS_WATCHDOG_H

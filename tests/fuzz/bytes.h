@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The fuzzer's input, from which every choice is taken; and an assertion that never compiles away, for any thread. */
+/* The fuzzer's input, from which every choice is taken. */
 #ifndef FUZZ_BYTES_H
 #define FUZZ_BYTES_H
 
+#include "must.h"
+
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 struct bytes {
     const uint8_t *next;
@@ -27,14 +27,6 @@ static inline unsigned bytes_below(struct bytes *bytes, unsigned n)
 {
     return bytes_take(bytes) % n;
 }
-
-#define must(condition)                                                                           \
-    do {                                                                                          \
-        if (!(condition)) {                                                                       \
-            fprintf(stderr, "%s:%d: %s: not so: %s\n", __FILE__, __LINE__, __func__, #condition); \
-            abort();                                                                              \
-        }                                                                                         \
-    } while (0)
 
 /* What libFuzzer calls, and replay.c. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # fuzz.sh PROGRAMS OUT [--secs N] [LIBFUZZER ARGUMENT...]: fuzzes each target for N seconds (60), from the committed corpus
-# on. What is new goes to OUT/fuzz-corpus, what failed too.
+# on. What is new goes to OUT/fuzz-corpus, what failed too: libFuzzer runs there, whatever its arguments make it write.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-programs=$1
-out=$2
+programs=$(cd "$1" && pwd)
+mkdir -p "$2/fuzz-corpus"
+out=$(cd "$2" && pwd)
 secs=60
 shift 2
 if [ "${1:-}" = --secs ]; then
@@ -17,6 +18,7 @@ if [ "${1:-}" = --secs ]; then
     shift 2
 fi
 
+cd "$out/fuzz-corpus"
 for target in api fetcher; do
     found=$out/fuzz-corpus/$target
     log=$out/fuzz-$target.log

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs a fuzz target, built without libFuzzer, on files or on all files of directories: the committed corpus. */
 #include "bytes.h"
+#include "watchdog.h"
 
 #include <dirent.h>
 #include <limits.h>
 #include <stdbool.h>
+
+/* How long an input may take, seconds. */
+#define PATIENCE 30
 
 static unsigned replayed;
 
@@ -20,7 +24,9 @@ static bool replay_file(const char *path)
     if (!readable) /* a directory */
         return false;
     fprintf(stderr, "%s\n", path); /* the last one is the one that failed */
+    watchdog_begin(watchdog_patience(PATIENCE));
     LLVMFuzzerTestOneInput(data, size);
+    watchdog_end();
     replayed++;
     return true;
 }
