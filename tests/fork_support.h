@@ -138,7 +138,7 @@ static inline void limit_patience(void)
     sigset_t none;
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, NULL);
-    alarm(CHILD_PATIENCE);
+    alarm(watchdog_patience(CHILD_PATIENCE));
 }
 
 /* As if every lock of the pool had been held, and every waiter of a future been removed, at the moment of the fork. */

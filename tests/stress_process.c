@@ -110,7 +110,7 @@ static void be_child(struct party *party, uint64_t *random)
     sigset_t none;
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, NULL);
-    alarm(CHILD_PATIENCE); /* its watchdog */
+    alarm(watchdog_patience(CHILD_PATIENCE)); /* its watchdog */
     CHECK(!filch_task_current());
     for (unsigned i = 0; i < BURST; i++)
         look_at(&party->jobs[i]);

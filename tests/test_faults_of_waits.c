@@ -72,7 +72,8 @@ Test(faults_of_waits, a_system_without_futexes_is_slow_and_works)
 
 Test(faults_of_waits, waits_that_oversleep_delay_what_has_a_deadline_and_nothing_else)
 {
-    struct fault fault = { &(_Atomic long) { 0 }, 0, false, false, 0 };
+    static _Atomic long nothing;
+    struct fault fault = { &nothing, 0, false, false, 0 };
     atomic_store(&filchi_os_faults.late, FILCH_MS(2));
     for (int i = 0; i < PLOTS; i++)
         play(&plots[i], &fault, NONE);

@@ -118,7 +118,7 @@ static int play(filch_task *self, struct task *task)
             children[n++] = child;
         else if (what == STEP_STOP)
             world_request(arg, -EPERM);
-        else if (what == STEP_HEED && filch_task_stopped(self))
+        else if (what == STEP_LEAVE || (what == STEP_HEED && filch_task_stopped(self)))
             return -ECANCELED;
         else if (what == STEP_SCOPE)
             open_scope(task, arg);
@@ -128,8 +128,6 @@ static int play(filch_task *self, struct task *task)
             block(self, task);
         else if (what == STEP_FAIL)
             return arg & 1 ? filch_fail(self, -EIO, "step %u", i) : -ENOENT;
-        else if (what == STEP_LEAVE)
-            return -ECANCELED;
         else if (n)
             with_children(task, what, children, n);
     }

@@ -73,16 +73,16 @@ static void close_after(void)
 
 static void returned(unsigned i)
 {
-    if (i > 0) {
-        live(objects[i]);
-        filchi_slab_free(objects[i], NULL);
+    if (i == 0) {
+        void *one = alloc(&slabs[0]), *two = alloc(&slabs[0]);
+        model_check(one != two && one != objects[0] && two != objects[0]);
+        filchi_slab_free(one, &slabs[0]);
+        filchi_slab_free(two, &slabs[0]);
+        filchi_slab_free(objects[0], NULL);
         return;
     }
-    void *one = alloc(&slabs[0]), *two = alloc(&slabs[0]);
-    model_check(one != two && one != objects[0] && two != objects[0]);
-    filchi_slab_free(one, &slabs[0]);
-    filchi_slab_free(two, &slabs[0]);
-    filchi_slab_free(objects[0], NULL);
+    live(objects[i]);
+    filchi_slab_free(objects[i], NULL);
 }
 
 /* ---- The same by the owner of another slab, who gives several back together ---- */

@@ -152,7 +152,10 @@ bool search(rl::scheduler_type_e type, unsigned long executions, bool tells)
 /* In a child, as a fault leaves fibers behind. `mutation` may be NULL. */
 void run_model(const struct model *model, const struct model_mutation *mutation, bool tells)
 {
-    memset(shared, 0, offsetof(struct outcome, places));
+    shared->fault = false;
+    shared->executions = shared->operations = 0;
+    shared->secs = 0;
+    shared->what[0] = '\0';
     double begun = now();
     fflush(NULL);
     pid_t child = fork();

@@ -43,7 +43,7 @@ bool locals_known;
 
 size_t locals_size()
 {
-    return (size_t)(__stop_model_thread_local - __start_model_thread_local);
+    return (size_t)((uintptr_t)__stop_model_thread_local - (uintptr_t)__start_model_thread_local);
 }
 
 void acquire_clock(const size_t *clock)

@@ -110,13 +110,15 @@ __attribute__((format(printf, 4, 5))) static inline void plain_not_so(const char
 #define cr_assert_str_eq(a, b, ...) PLAIN_COMPARE(strcmp(a, b), ==, 0, __VA_ARGS__)
 #define cr_assert_arr_eq(a, b, size, ...) PLAIN_COMPARE(memcmp(a, b, size), ==, 0, __VA_ARGS__)
 #define cr_assert_float_eq(a, b, epsilon, ...) PLAIN_COMPARE(fabs((double)((a) - (b))), <=, epsilon, __VA_ARGS__)
-#define cr_expect_eq(a, b, ...)                                             \
-    do {                                                                    \
-        if (!((a) == (b))) {                                                \
-            plain_not_so(__FILE__, __LINE__, #a " == " #b, "" __VA_ARGS__); \
-            plain_failed = true;                                            \
-        }                                                                   \
+#define PLAIN_EXPECT(condition, what, ...)                          \
+    do {                                                            \
+        if (!(condition)) {                                         \
+            plain_not_so(__FILE__, __LINE__, what, "" __VA_ARGS__); \
+            plain_failed = true;                                    \
+        }                                                           \
     } while (0)
+#define cr_expect(condition, ...) PLAIN_EXPECT(condition, #condition, __VA_ARGS__)
+#define cr_expect_eq(a, b, ...) PLAIN_EXPECT((a) == (b), #a " == " #b, __VA_ARGS__)
 #define cr_log_info(...) (printf(__VA_ARGS__), (void)putchar('\n'))
 
 /* ---- Running ---- */
