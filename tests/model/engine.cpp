@@ -98,8 +98,7 @@ void store_now(struct model_site *site, void *address, size_t size, uint64_t val
     unsigned index = order == rl::mo_relaxed   ? me().atomic_store_relaxed(at->relacy)
                      : order == rl::mo_seq_cst ? me().atomic_store_seq_cst(at->relacy)
                                                : me().atomic_store_release(at->relacy);
-    if (order == rl::mo_relaxed)
-        shadow_core->cut(at->relacy, index);
+    shadow_core->cut(at->relacy, index, order != rl::mo_relaxed);
     RL_HIST(event) { site, address, at->newest, value } RL_HIST_END();
     at->past[index] = at->newest = value;
     shadow_set_value(address, size, value);
@@ -177,6 +176,9 @@ struct model_site *model_sites;
 void model_begin(const struct model *model, const struct model_core *core)
 {
     shadow_begin(core);
+    shadow_stack_begin(__builtin_frame_address(0));
+    if (model_os_begin)
+        model_os_begin();
     threads_begin(model);
     turn = rl::ctx().is_random_sched() ? 1u << rl::ctx().rand(8, rl::sched_type_user) : 1;
     fault[0] = '\0';

@@ -75,6 +75,9 @@ unsigned model_self(void);
 int model_thread_start(void *(*main)(void *), void *arg);
 void model_thread_join(int thread);
 
+/* os_model.c, where it is linked: before each execution, as if the system had just begun. */
+void model_os_begin(void) __attribute__((weak));
+
 /* os_model.c: whether an event that filchi_os_event_create() made was signalled. */
 bool model_event_signalled(int fd);
 

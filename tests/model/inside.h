@@ -11,9 +11,9 @@
 struct model_core {
     /* The record `index` of an atomic becomes one that `thread` wrote at its time `when`, 0: before everything. */
     void (*date)(void *atomic, unsigned index, unsigned thread, size_t when);
-    /* The record `index`, just written by a relaxed store, heads no release sequence but that of a fence: RC11 and
-     * C++20 have no sequences by the same thread, Relacy has those of C++11. */
-    void (*cut)(void *atomic, unsigned index);
+    /* The record `index`, just written by a store, goes on with no release sequence of the same thread, as in RC11 and
+     * C++20; Relacy has those of C++11. It publishes what the thread has done if it releases, or what a fence does. */
+    void (*cut)(void *atomic, unsigned index, bool releases);
 };
 
 /* One way to make the sources weaker. */

@@ -179,6 +179,13 @@ void filchi_os_event_close(int fd)
     events[fd - 1] = CLOSED;
 }
 
+void model_os_begin(void)
+{
+    now = 0;
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
+        events[i] = CLOSED;
+}
+
 bool model_event_signalled(int fd)
 {
     return events[fd - 1] == SIGNALLED;

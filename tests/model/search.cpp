@@ -30,12 +30,12 @@ template <rl::thread_id_t N> struct core_of {
             record.acq_rel_order_[i] = 0;
         }
     }
-    static void cut(void *atomic, unsigned index)
+    static void cut(void *atomic, unsigned index, bool releases)
     {
         auto &record = static_cast<rl::atomic_data_impl<N> *>((rl::atomic_data *)atomic)->history_[index];
         auto *self = static_cast<rl::thread_info<N> *>(rl::ctx().threadx_);
         for (rl::thread_id_t i = 0; i < N; i++)
-            record.acq_rel_order_[i] = self->release_fence_order_[i];
+            record.acq_rel_order_[i] = (releases ? self->acq_rel_order_ : self->release_fence_order_)[i];
     }
     static constexpr struct model_core core = { date, cut };
 };
@@ -85,14 +85,16 @@ double now()
     return (double)at.tv_sec + (double)at.tv_nsec / 1e9;
 }
 
+unsigned const places_most = 512;
+
 /* What a child process that ran one model says of it. */
 struct outcome {
     bool fault;
     unsigned long executions, operations;
     double secs;
     char what[256];
-    struct model_mutation places[512];
     unsigned n_places;
+    struct model_mutation places[places_most];
 };
 
 struct outcome *shared; /* with the child */
@@ -115,8 +117,7 @@ void take_places()
 {
     shared->n_places = 0;
     for (struct model_site *site = model_sites; site; site = site->next) {
-        if (shared->n_places == sizeof shared->places / sizeof shared->places[0])
-            break;
+        RL_VERIFY(shared->n_places < places_most);
         struct model_mutation *place = &shared->places[shared->n_places++];
         memset(place, 0, sizeof *place);
         snprintf(place->file, sizeof place->file, "%s", model_short(site->file));

@@ -18,13 +18,25 @@ struct use {
     bool writes, atomic;
 };
 
-size_t const kept = 2 * MODEL_THREADS;
+size_t const kept = 8 * MODEL_THREADS;
 
 struct shadow {
     uintptr_t word; /* the address / 8; 0: free */
     cell *cells;
     use uses[kept];
     unsigned n;
+    bool listed; /* among those of its stack */
+};
+
+size_t const stack_words = 2048, /* used on one stack, in frames that live */
+    stack_size = 60 << 10;       /* a little less than Relacy's */
+
+/* The stack of a thread: filch's waiters and parkers lie on stacks, and others use them there. */
+struct stack {
+    uintptr_t top;               /* 0: not known yet */
+    uintptr_t low;               /* while others run: what lies below is no frame's */
+    uint32_t words[stack_words]; /* places in the table */
+    size_t n;
 };
 
 size_t const table_size = 1 << 15, arena_size = 16 << 20, blocks_most = 4096;
@@ -43,13 +55,22 @@ char *arena;
 size_t arena_used;
 block blocks[blocks_most];
 size_t n_blocks;
+stack stacks[MODEL_THREADS];
 
 extern "C" char __start_model_thread_local[] __attribute__((weak));
 extern "C" char __stop_model_thread_local[] __attribute__((weak));
 
 /* ---- The table ---- */
 
-shadow *shadow_of(uintptr_t address)
+stack *stack_of(uintptr_t address)
+{
+    for (stack &one : stacks)
+        if (address < one.top && address >= one.top - stack_size)
+            return &one;
+    return NULL;
+}
+
+shadow *entry_of(uintptr_t address)
 {
     uintptr_t word = address >> 3;
     for (size_t i = word * UINT64_C(0x9E3779B97F4A7C15) >> 49;; i = (i + 1) % table_size) {
@@ -61,9 +82,24 @@ shadow *shadow_of(uintptr_t address)
         table[i].word = word;
         table[i].cells = NULL;
         table[i].n = 0;
+        table[i].listed = false;
         used[n_used++] = (uint32_t)i;
         return &table[i];
     }
+}
+
+shadow *shadow_of(uintptr_t address)
+{
+    shadow *at = entry_of(address);
+    if (at->listed)
+        return at;
+    stack *its = stack_of(address);
+    if (its) {
+        RL_VERIFY(its->n < stack_words);
+        its->words[its->n++] = (uint32_t)(at - table);
+        at->listed = true;
+    }
+    return at;
 }
 
 void drop_cell(shadow *at, cell **link)
@@ -121,12 +157,24 @@ void raced(const use &old, const struct model_site *site, bool writes, void *cod
     fail(rl::test_result_data_race, site ? where(site) : RL_INFO, text);
 }
 
+/* No memory may be used that was freed, or that lies in a frame which its function has left. */
+void must_live(uintptr_t address, const struct model_site *site, void *code)
+{
+    char text[120], use[80];
+    const block *home = block_of(address);
+    const stack *its = home ? NULL : stack_of(address);
+    bool left = its && its != &stacks[me().index_] && address < its->low;
+    if (!left && !(home && home->freed))
+        return;
+    describe(use, sizeof use, site, code, true);
+    snprintf(text, sizeof text, "%s: %s", left ? "use after return" : "use after free", use);
+    fail(rl::test_result_access_to_freed_memory, site ? where(site) : RL_INFO, text);
+}
+
 /* One access of some bytes of one word: a race if an earlier one by another thread has not happened before it. */
 void touch_word(uintptr_t address, uint8_t bytes, bool writes, const struct model_site *site, void *code)
 {
-    block *home = block_of(address);
-    if (home && home->freed)
-        fail(rl::test_result_access_to_freed_memory, site ? where(site) : RL_INFO, "use after free");
+    must_live(address, site, code);
     shadow *at = shadow_of(address);
     rl::thread_info_base &self = me();
     bool atomic = site != NULL;
@@ -151,8 +199,7 @@ void touch_word(uintptr_t address, uint8_t bytes, bool writes, const struct mode
             at->uses[left++] = old;
     }
     at->n = left;
-    if (at->n == kept) /* the oldest makes place */
-        memmove(at->uses, at->uses + 1, --at->n * sizeof(use));
+    RL_VERIFY(at->n < kept); /* else a race with what is forgotten would go unseen */
     self.own_acq_rel_order_ += 1;
     use now = { self.own_acq_rel_order_, site, code, (uint8_t)self.index_, bytes, writes, atomic };
     at->uses[at->n++] = now;
@@ -178,7 +225,40 @@ bool is_local(uintptr_t address)
     return address >= (uintptr_t)__start_model_thread_local && address < (uintptr_t)__stop_model_thread_local;
 }
 
+/* The frame of a function that ends here has used what lies below: whoever else did so must have done it before, and
+ * the next frame there knows nothing of it. */
+void leave_frame(stack *its, uintptr_t frame, void *code)
+{
+    for (size_t i = 0; i < its->n;) {
+        shadow *at = &table[its->words[i]];
+        uintptr_t address = at->word << 3;
+        if (address >= frame) {
+            i++;
+            continue;
+        }
+        touch_word(address, 0xff, true, NULL, code);
+        at->n = 0;
+        at->listed = false;
+        its->words[i] = its->words[--its->n];
+    }
+}
+
 } // namespace
+
+void shadow_must_live(const void *address)
+{
+    must_live((uintptr_t)address, NULL, __builtin_return_address(0));
+}
+
+void shadow_stack_begin(const void *frame)
+{
+    stacks[me().index_].top = (uintptr_t)frame + 64;
+}
+
+void shadow_stack_low(const void *frame)
+{
+    stacks[me().index_].low = (uintptr_t)frame;
+}
 
 void shadow_touch(const void *memory, size_t size, bool writes, const struct model_site *site, void *code)
 {
@@ -233,6 +313,8 @@ void shadow_begin(const struct model_core *its_core)
         table[used[i]].word = 0;
     }
     n_used = 0;
+    for (stack &one : stacks)
+        one.n = 0, one.low = 0;
     if (!arena)
         arena = (char *)mmap((void *)(UINT64_C(1) << 40), arena_size, PROT_READ | PROT_WRITE,
                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
@@ -344,4 +426,6 @@ extern "C" void __tsan_func_entry(void *)
 
 extern "C" void __tsan_func_exit(void)
 {
+    if (simulated() && stacks[me().index_].n)
+        leave_frame(&stacks[me().index_], (uintptr_t)__builtin_frame_address(1), __builtin_return_address(0));
 }

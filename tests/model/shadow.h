@@ -27,6 +27,13 @@ cell *shadow_cell(void *address, size_t size);
 /* The running thread reads or writes; site: an atomic operation, or NULL and `code` is where. */
 void shadow_touch(const void *memory, size_t size, bool writes, const struct model_site *site, void *code);
 
+/* A fault if the memory was freed, or if its frame is gone. */
+void shadow_must_live(const void *address);
+
+/* The running thread's stack begins at this frame; it ends at this frame, until the thread runs again. */
+void shadow_stack_begin(const void *frame);
+void shadow_stack_low(const void *frame);
+
 extern const struct model_core *shadow_core; /* of this execution */
 
 /* Nothing is known any more; the memory is all free and zero. */

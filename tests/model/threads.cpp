@@ -24,7 +24,8 @@ unsigned n_sleepers;
 struct mutex {
     void *address;
     size_t clock[MODEL_THREADS]; /* of who gave it back last */
-    bool held;
+    bool held, destroyed;
+    unsigned holder;
 };
 size_t const mutexes_most = 64;
 mutex mutexes[mutexes_most];
@@ -108,6 +109,15 @@ mutex *mutex_at(void *address)
     return made;
 }
 
+mutex *mutex_in_use(void *address)
+{
+    shadow_must_live(address);
+    mutex *one = mutex_at(address);
+    if (one->destroyed)
+        fail(rl::test_result_usage_of_non_initialized_mutex, RL_INFO, "a mutex is used that was destroyed");
+    return one;
+}
+
 void fresh_locals()
 {
     memcpy(__start_model_thread_local, locals[MODEL_THREADS], locals_size());
@@ -137,6 +147,7 @@ void run_host(host *self)
 switching::switching() : self(me().index_)
 {
     memcpy(locals[self], __start_model_thread_local, locals_size());
+    shadow_stack_low(__builtin_frame_address(0));
 }
 
 switching::~switching()
@@ -160,24 +171,32 @@ void threads_begin(const struct model *which)
 
 void model_run_thread(unsigned i)
 {
+    void *frame = __builtin_frame_address(0);
+    shadow_stack_begin(frame);
     fresh_locals();
     if (i >= what->threads) {
         run_host(&hosts[i]);
-        return;
+    } else {
+        what->thread(i);
+        if (--running == 0)
+            for (unsigned j = what->threads; j < what->threads + what->hosts; j++)
+                wake_at(&hosts[j], 1);
     }
-    what->thread(i);
-    if (--running == 0)
-        for (unsigned j = what->threads; j < what->threads + what->hosts; j++)
-            wake_at(&hosts[j], 1);
+    shadow_stack_low(frame);
 }
 
 bool model_futex_wait(void *word, uint32_t expected, bool timed)
 {
     switching around;
-    rl::ctx().sched();
+    rl::context &c = rl::ctx();
+    c.sched();
+    shadow_must_live(word);
     uint32_t now;
     memcpy(&now, word, sizeof now);
-    return now != expected || sleep_at(word, timed);
+    /* A kernel's may also end without reason. */
+    if (now != expected || (c.is_random_sched() && c.rand(16, rl::sched_type_user) == 0))
+        return true;
+    return sleep_at(word, timed);
 }
 
 void model_futex_wake(void *word, int n)
@@ -189,13 +208,22 @@ void model_futex_wake(void *word, int n)
 
 int model_mutex_init(void *address, const void *)
 {
-    if (simulated())
-        memset(mutex_at(address)->clock, 0, sizeof mutex_at(address)->clock);
+    if (!simulated())
+        return 0;
+    mutex *one = mutex_at(address);
+    memset(one->clock, 0, sizeof one->clock);
+    one->held = one->destroyed = false;
     return 0;
 }
 
-int model_mutex_destroy(void *)
+int model_mutex_destroy(void *address)
 {
+    if (!simulated())
+        return 0;
+    mutex *one = mutex_in_use(address);
+    if (one->held)
+        fail(rl::test_result_destroying_owned_mutex, RL_INFO, "a mutex is destroyed that somebody holds");
+    one->destroyed = true;
     return 0;
 }
 
@@ -203,10 +231,11 @@ int model_mutex_trylock(void *address)
 {
     switching around;
     rl::ctx().sched();
-    mutex *one = mutex_at(address);
+    mutex *one = mutex_in_use(address);
     if (one->held)
         return EBUSY;
     one->held = true;
+    one->holder = me().index_;
     acquire_clock(one->clock);
     return 0;
 }
@@ -225,7 +254,10 @@ int model_mutex_unlock(void *address)
     if (!simulated())
         return 0;
     switching around;
-    mutex *one = mutex_at(address);
+    mutex *one = mutex_in_use(address);
+    if (!one->held || one->holder != me().index_)
+        fail(rl::test_result_unlocking_mutex_wo_ownership, RL_INFO,
+             "a mutex is given back by who does not hold it");
     release_clock(one->clock);
     one->held = false;
     wake_at(one, 1);
