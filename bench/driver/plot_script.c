@@ -104,7 +104,8 @@ static void write_panel(FILE *out, const struct picture *picture, size_t index, 
     double width = (double)WIDTH / (double)picture->columns;
     double left = width * (double)(index % picture->columns) + (panel->ratio ? WIDE_NAMES : NAMES);
     double right = width * (double)(index % picture->columns + 1) - RIGHT;
-    double top = TOP + (double)(index / picture->columns * panel_height) + PANEL_TOP;
+    size_t row = index / picture->columns;
+    double top = TOP + (double)(row * panel_height) + PANEL_TOP;
     double bottom = top + (double)(BAR_HEIGHT * most_bars(picture));
     write_data(out, panel, index, &axis);
     fprintf(out, "set lmargin at screen %.5f\nset rmargin at screen %.5f\n", left / WIDTH, right / WIDTH);
