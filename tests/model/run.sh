@@ -52,6 +52,10 @@ fi
 if [ "$share" = 1 ] && [ $status = 0 ]; then
     rm -f "$work"/*.tsv
     all --mutations
+    if [ -e "$work/failed" ]; then # by a crash, not by a survivor
+        cat "$work"/*.log >&2
+        status=1
+    fi
     cat "$work"/*.tsv | sort -t"$tab" -k2,2 -k3,3n -k5,5 >"$work/mutations"
     grep -v '^#' "$here/survivors.txt" | sort -u >"$work/explained"
     # file, function, what: of those that survived
