@@ -103,7 +103,7 @@ struct options {
     const char *only, *mutations, *table;
     double share; /* of the executions that the models ask for */
     unsigned long iteration;
-    bool quiet;
+    bool places; /* only list them */
 } options;
 
 bool is_asked_for(const struct model *model)
@@ -358,7 +358,9 @@ unsigned try_mutations(FILE *out, const char *const *files, const struct model *
         }
     }
     options.share = share;
-    for (unsigned k = 0; k < n_places; k++) {
+    for (unsigned k = 0; k < n_places && options.places; k++)
+        fprintf(out, "%s\t%d\n", places[k].file, places[k].line);
+    for (unsigned k = 0; k < n_places && !options.places; k++) {
         struct model_mutation ways[8]; /* four, and at most three weaker orders after those */
         unsigned n_ways = weaker(&places[k], ways);
         for (unsigned way = 0; way < n_ways; way++) {
@@ -382,6 +384,7 @@ int usage(const char *name, int status)
             "  --only MODEL      that one alone\n"
             "  --share X         times the executions that each model asks for (1)\n"
             "  --table FILE      appends a line a model: what it checks, executions, operations, seconds\n"
+            "  --places FILE     appends the places of the sources that --mutations would try\n"
             "  --mutations FILE  makes the sources weaker instead, place by place, and appends a line for each\n",
             name);
     return status;
@@ -447,9 +450,13 @@ const char *model_short(const char *file)
 int model_main(int argc, char **argv, const char *const *files, const struct model *models, size_t n)
 {
     static const struct option known[] = {
-        { "only", required_argument, NULL, 'o' },  { "share", required_argument, NULL, 's' },
-        { "table", required_argument, NULL, 't' }, { "mutations", required_argument, NULL, 'm' },
-        { "help", no_argument, NULL, 'h' },        { NULL, 0, NULL, 0 },
+        { "only", required_argument, NULL, 'o' },
+        { "share", required_argument, NULL, 's' },
+        { "table", required_argument, NULL, 't' },
+        { "mutations", required_argument, NULL, 'm' },
+        { "places", required_argument, NULL, 'p' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
     };
     options.share = 1;
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;)
@@ -462,6 +469,10 @@ int model_main(int argc, char **argv, const char *const *files, const struct mod
             break;
         case 't':
             options.table = optarg;
+            break;
+        case 'p':
+            options.places = true;
+            options.mutations = optarg;
             break;
         case 'm':
             options.mutations = optarg;
@@ -480,7 +491,8 @@ int model_main(int argc, char **argv, const char *const *files, const struct mod
         if (!out)
             return 1;
         unsigned survived = try_mutations(out, files, models, n);
-        printf("%s: %u mutations survived\n", argv[0], survived);
+        if (!options.places)
+            printf("%s: %u mutations survived\n", argv[0], survived);
         return fclose(out) ? 1 : 0;
     }
     FILE *table = append(options.table);
