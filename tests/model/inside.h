@@ -5,7 +5,14 @@
 
 #include "engine.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #define MODEL_THREADS 6
+
+/* A limit of the engine, or what it relies on; a model that breaks it has crashed. (Relacy's own are compiled out.) */
+#define model_must(condition) \
+    ((condition) ? (void)0 : (fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition), abort()))
 
 /* What only search.cpp can do, which knows the number of threads: a template's parameter. */
 struct model_core {

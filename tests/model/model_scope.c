@@ -336,6 +336,35 @@ static void wait_modes(unsigned i)
         .executions = most,                                                                           \
     }
 
+/* ---- A sleep whose end a stop and its deadline decide ---- */
+
+static filch_stop *stop;
+
+static int doze(filch_task *self, void *arg)
+{
+    filch_sleep(20000);
+    return count(self, arg);
+}
+
+static void begin_doze(void)
+{
+    filch_task_options options = FILCH_TASK_OPTIONS;
+    begin_many(1, 2, true);
+    model_check(filch_stop_create(&stop, NULL) == 0);
+    options.stop = stop;
+    model_check(filch_submit_with(pool, doze, &runs[0], &options, NULL) == 0);
+}
+
+static void stop_sleeper(unsigned i)
+{
+    if (i == 0) {
+        linger(60);
+        filch_stop_request(stop, -EINTR);
+        filch_stop_unref(stop);
+    }
+    leave();
+}
+
 static const struct model models[] = {
     MODEL("scope refused", "submits of others, some refused, meet joins: none is lost, and no signal comes late", 3,
           1, begin_refused, submit_refused, 20000),
@@ -362,6 +391,7 @@ static const struct model models[] = {
           10000),
     MODEL("scope iterators", "two iterators that mark the same futures at once", 2, 1, begin_marks, iterate_both,
           10000),
+    MODEL("sleep, stopped", "a stop leaves the sleeper before that goes on", 2, 1, begin_doze, stop_sleeper, 3000),
     MODEL("scope waits", "waits for the first, for an error and for all", 1, 2, begin_two, wait_modes, 10000),
 };
 

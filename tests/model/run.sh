@@ -48,10 +48,30 @@ fi
                 END { printf "\n%d models, %d executions, %d operations.\n", NR, executions, operations }' "$work/models"
 } >"$report"
 
+# Whether what could be weakened is met at all, by the program that answers for it.
+rm -f "$work"/*.tsv
+all --places
+cat "$work"/*.tsv >"$work/met"
+root=$(cd "$here/../.." && pwd)
+awk -v root="$root" -f "$here/places.awk" "$root"/src/*.[ch] "$root/include/filch/fork.h" >"$work/places"
+awk -F'\t' 'NR == FNR { met[$1 FS $2]; next }
+    { for (line = $2; line <= $3; line++) if (($1 FS line) in met) next; print $1 FS $4 }' \
+    "$work/met" "$work/places" | sort -u >"$work/unmet"
+grep -v '^#' "$here/unmet.txt" | cut -f1,2 | sort -u >"$work/excused"
+if ! cmp -s "$work/unmet" "$work/excused"; then
+    echo 'model: places that no model meets (<), or that unmet.txt names in vain (>):' >&2
+    diff "$work/unmet" "$work/excused" >&2 || true
+    status=1
+fi
+
 # Weakened.
 if [ "$share" = 1 ] && [ $status = 0 ]; then
     rm -f "$work"/*.tsv
     all --mutations
+    if [ -e "$work/failed" ]; then # by a crash, not by a survivor
+        cat "$work"/*.log >&2
+        status=1
+    fi
     cat "$work"/*.tsv | sort -t"$tab" -k2,2 -k3,3n -k5,5 >"$work/mutations"
     grep -v '^#' "$here/survivors.txt" | sort -u >"$work/explained"
     # file, function, what: of those that survived

@@ -103,7 +103,7 @@ struct options {
     const char *only, *mutations, *table;
     double share; /* of the executions that the models ask for */
     unsigned long iteration;
-    bool quiet;
+    bool places; /* only list them */
 } options;
 
 bool is_asked_for(const struct model *model)
@@ -117,7 +117,7 @@ void take_places()
 {
     shared->n_places = 0;
     for (struct model_site *site = model_sites; site; site = site->next) {
-        RL_VERIFY(shared->n_places < places_most);
+        model_must(shared->n_places < places_most);
         struct model_mutation *place = &shared->places[shared->n_places++];
         memset(place, 0, sizeof *place);
         snprintf(place->file, sizeof place->file, "%s", model_short(site->file));
@@ -157,6 +157,7 @@ void run_model(const struct model *model, const struct model_mutation *mutation,
     shared->executions = shared->operations = 0;
     shared->secs = 0;
     shared->what[0] = '\0';
+    shared->n_places = 0; /* one that crashes says nothing of its places */
     double begun = now();
     fflush(NULL);
     pid_t child = fork();
@@ -184,7 +185,35 @@ void run_model(const struct model *model, const struct model_mutation *mutation,
 
 /* ---- Mutations ---- */
 
-/* The ways to make a place weaker; returns how many. */
+/* The orders one step below that one; returns how many. */
+unsigned weaker_orders(const struct model_mutation *place, int order, struct model_mutation out[2])
+{
+    unsigned n = 0;
+    bool updates = place->operation >= MODEL_EXCHANGE && place->operation <= MODEL_CAS_WEAK;
+    auto add = [&](int weaker) {
+        out[n] = *place;
+        out[n].kind = MODEL_ORDER;
+        out[n++].weaker = weaker;
+    };
+    switch (order) {
+    case rl::mo_acquire:
+    case rl::mo_release:
+        add(rl::mo_relaxed);
+        break;
+    case rl::mo_acq_rel:
+        add(rl::mo_acquire);
+        add(rl::mo_release);
+        break;
+    case rl::mo_seq_cst:
+        add(updates ? rl::mo_acq_rel : place->operation == MODEL_LOAD ? rl::mo_acquire : rl::mo_release);
+        break;
+    default:
+        break;
+    }
+    return n;
+}
+
+/* The ways to make a place weaker, by one step; returns how many. */
 unsigned weaker(const struct model_mutation *place, struct model_mutation out[4])
 {
     unsigned n = 0;
@@ -198,23 +227,7 @@ unsigned weaker(const struct model_mutation *place, struct model_mutation out[4]
         add(MODEL_DROP, rl::mo_relaxed);
         return n;
     }
-    switch (place->order) {
-    case rl::mo_acquire:
-    case rl::mo_release:
-        add(MODEL_ORDER, rl::mo_relaxed);
-        break;
-    case rl::mo_acq_rel:
-        add(MODEL_ORDER, rl::mo_acquire);
-        add(MODEL_ORDER, rl::mo_release);
-        break;
-    case rl::mo_seq_cst:
-        add(MODEL_ORDER, updates                          ? rl::mo_acq_rel
-                         : place->operation == MODEL_LOAD ? rl::mo_acquire
-                                                          : rl::mo_release);
-        break;
-    default:
-        break;
-    }
+    n += weaker_orders(place, place->order, out);
     if (place->operation >= MODEL_CAS_STRONG && place->failure != rl::mo_relaxed)
         add(MODEL_FAILURE, rl::mo_relaxed);
     if (updates)
@@ -302,10 +315,26 @@ bool try_mutation(FILE *out, const struct model_mutation *mutation, const struct
     return false;
 }
 
+/* After a mutation that survived: those that are weaker by one step more; returns how many there are now. */
+unsigned add_weaker(struct model_mutation ways[8], unsigned n, unsigned survived)
+{
+    struct model_mutation below[2];
+    unsigned n_below = weaker_orders(&ways[survived], ways[survived].weaker, below);
+    for (unsigned i = 0; i < n_below; i++) {
+        bool known = false;
+        for (unsigned j = 0; j < n; j++)
+            known = known || (ways[j].kind == MODEL_ORDER && ways[j].weaker == below[i].weaker);
+        if (!known)
+            ways[n++] = below[i];
+    }
+    return n;
+}
+
 unsigned try_mutations(FILE *out, const char *const *files, const struct model *models, size_t n)
 {
-    static struct model_mutation places[512];
-    static bool meets[512][64];
+    static struct model_mutation places[places_most];
+    static bool meets[places_most][64];
+    model_must(n <= 64);
     unsigned n_places = 0, survived = 0;
     double share = options.share;
     options.share = share < 0.02 ? share : 0.02; /* only to see the places */
@@ -315,6 +344,10 @@ unsigned try_mutations(FILE *out, const char *const *files, const struct model *
         struct model short_one = models[i];
         short_one.bound = 0;
         run_model(&short_one, NULL, false);
+        if (shared->fault) {
+            fprintf(stderr, "%s: %s\n", models[i].name, shared->what);
+            exit(1);
+        }
         for (unsigned j = 0; j < shared->n_places; j++) {
             if (!answers_for(files, shared->places[j].file))
                 continue;
@@ -322,18 +355,24 @@ unsigned try_mutations(FILE *out, const char *const *files, const struct model *
             while (k < n_places &&
                    memcmp(&places[k], &shared->places[j], offsetof(struct model_mutation, kind)) != 0)
                 k++;
+            model_must(k < places_most);
             if (k == n_places)
                 places[n_places++] = shared->places[j];
             meets[k][i] = true;
         }
     }
     options.share = share;
-    for (unsigned k = 0; k < n_places; k++) {
-        struct model_mutation ways[4];
+    for (unsigned k = 0; k < n_places && options.places; k++)
+        fprintf(out, "%s\t%d\n", places[k].file, places[k].line);
+    for (unsigned k = 0; k < n_places && !options.places; k++) {
+        struct model_mutation ways[8]; /* four, and at most three weaker orders after those */
         unsigned n_ways = weaker(&places[k], ways);
         for (unsigned way = 0; way < n_ways; way++) {
-            survived += !try_mutation(out, &ways[way], models, meets[k], n);
+            bool found = try_mutation(out, &ways[way], models, meets[k], n);
             fflush(out);
+            survived += !found;
+            if (!found && ways[way].kind == MODEL_ORDER)
+                n_ways = add_weaker(ways, n_ways, way);
         }
     }
     return survived;
@@ -349,6 +388,7 @@ int usage(const char *name, int status)
             "  --only MODEL      that one alone\n"
             "  --share X         times the executions that each model asks for (1)\n"
             "  --table FILE      appends a line a model: what it checks, executions, operations, seconds\n"
+            "  --places FILE     appends the places of the sources that --mutations would try\n"
             "  --mutations FILE  makes the sources weaker instead, place by place, and appends a line for each\n",
             name);
     return status;
@@ -414,9 +454,13 @@ const char *model_short(const char *file)
 int model_main(int argc, char **argv, const char *const *files, const struct model *models, size_t n)
 {
     static const struct option known[] = {
-        { "only", required_argument, NULL, 'o' },  { "share", required_argument, NULL, 's' },
-        { "table", required_argument, NULL, 't' }, { "mutations", required_argument, NULL, 'm' },
-        { "help", no_argument, NULL, 'h' },        { NULL, 0, NULL, 0 },
+        { "only", required_argument, NULL, 'o' },
+        { "share", required_argument, NULL, 's' },
+        { "table", required_argument, NULL, 't' },
+        { "mutations", required_argument, NULL, 'm' },
+        { "places", required_argument, NULL, 'p' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
     };
     options.share = 1;
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;)
@@ -429,6 +473,10 @@ int model_main(int argc, char **argv, const char *const *files, const struct mod
             break;
         case 't':
             options.table = optarg;
+            break;
+        case 'p':
+            options.places = true;
+            options.mutations = optarg;
             break;
         case 'm':
             options.mutations = optarg;
@@ -447,7 +495,8 @@ int model_main(int argc, char **argv, const char *const *files, const struct mod
         if (!out)
             return 1;
         unsigned survived = try_mutations(out, files, models, n);
-        printf("%s: %u mutations survived\n", argv[0], survived);
+        if (!options.places)
+            printf("%s: %u mutations survived\n", argv[0], survived);
         return fclose(out) ? 1 : 0;
     }
     FILE *table = append(options.table);

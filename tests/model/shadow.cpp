@@ -78,7 +78,7 @@ shadow *entry_of(uintptr_t address)
             return &table[i];
         if (table[i].word)
             continue;
-        RL_VERIFY(n_used < table_size - 1);
+        model_must(n_used < table_size - 1);
         table[i].word = word;
         table[i].cells = NULL;
         table[i].n = 0;
@@ -95,7 +95,7 @@ shadow *shadow_of(uintptr_t address)
         return at;
     stack *its = stack_of(address);
     if (its) {
-        RL_VERIFY(its->n < stack_words);
+        model_must(its->n < stack_words);
         its->words[its->n++] = (uint32_t)(at - table);
         at->listed = true;
     }
@@ -199,7 +199,7 @@ void touch_word(uintptr_t address, uint8_t bytes, bool writes, const struct mode
             at->uses[left++] = old;
     }
     at->n = left;
-    RL_VERIFY(at->n < kept); /* else a race with what is forgotten would go unseen */
+    model_must(at->n < kept); /* else a race with what is forgotten would go unseen */
     self.own_acq_rel_order_ += 1;
     use now = { self.own_acq_rel_order_, site, code, (uint8_t)self.index_, bytes, writes, atomic };
     at->uses[at->n++] = now;
@@ -292,7 +292,7 @@ cell *shadow_cell(void *address, size_t size)
     uint8_t offset = (uint8_t)((uintptr_t)address % 8);
     for (cell *one = at->cells; one; one = one->next)
         if (one->offset == offset) {
-            RL_VERIFY(one->size == size);
+            model_must(one->size == size);
             return one;
         }
     const use *write = last_write(at, (uint8_t)(((1u << size) - 1) << offset));
@@ -318,7 +318,7 @@ void shadow_begin(const struct model_core *its_core)
     if (!arena)
         arena = (char *)mmap((void *)(UINT64_C(1) << 40), arena_size, PROT_READ | PROT_WRITE,
                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-    RL_VERIFY(arena != MAP_FAILED);
+    model_must(arena != MAP_FAILED);
     memset(arena, 0, arena_used);
     arena_used = 0;
     n_blocks = 0;
@@ -336,7 +336,7 @@ void shadow_end(void)
 void *model_alloc(size_t size, size_t align)
 {
     arena_used = (arena_used + align - 1) & ~(align - 1);
-    RL_VERIFY(arena_used + size <= arena_size && n_blocks < blocks_most);
+    model_must(arena_used + size <= arena_size && n_blocks < blocks_most);
     me().own_acq_rel_order_ += 1;
     block made = { (uintptr_t)arena + arena_used, (uintptr_t)arena + arena_used + size, me().own_acq_rel_order_,
                    (uint8_t)me().index_, false };

@@ -102,7 +102,7 @@ mutex *mutex_at(void *address)
     for (unsigned i = 0; i < n_mutexes; i++)
         if (mutexes[i].address == address)
             return &mutexes[i];
-    RL_VERIFY(n_mutexes < mutexes_most);
+    model_must(n_mutexes < mutexes_most);
     mutex *made = &mutexes[n_mutexes++];
     memset(made, 0, sizeof *made);
     made->address = address;
@@ -158,7 +158,7 @@ switching::~switching()
 void threads_begin(const struct model *which)
 {
     if (!locals_known) {
-        RL_VERIFY(locals_size() <= locals_most);
+        model_must(locals_size() <= locals_most);
         memcpy(locals[MODEL_THREADS], __start_model_thread_local, locals_size());
         locals_known = true;
     }
