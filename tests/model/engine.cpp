@@ -210,6 +210,25 @@ unsigned long model_operations(void)
     return operations;
 }
 
+const char *model_operation_name(int operation)
+{
+    static const char *const names[] = { "load",     "store",     "exchange", "fetch_add", "fetch_sub",
+                                         "fetch_or", "fetch_and", "CAS",      "CAS",       "fence" };
+    return names[operation];
+}
+
+const char *model_order_name(int order)
+{
+    return rl::format((rl::memory_order)order);
+}
+
+/* The path within the project. */
+const char *model_short(const char *file)
+{
+    size_t root = strlen(MODEL_ROOT);
+    return strncmp(file, MODEL_ROOT, root) == 0 ? file + root + 1 : file;
+}
+
 /* ---- What the sources call ---- */
 
 struct model_site *model_site_in(struct model_site *site, const char *function)

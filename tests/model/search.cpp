@@ -432,25 +432,6 @@ FILE *append(const char *path)
 
 } // namespace
 
-const char *model_operation_name(int operation)
-{
-    static const char *const names[] = { "load",     "store",     "exchange", "fetch_add", "fetch_sub",
-                                         "fetch_or", "fetch_and", "CAS",      "CAS",       "fence" };
-    return names[operation];
-}
-
-const char *model_order_name(int order)
-{
-    return rl::format((rl::memory_order)order);
-}
-
-/* The path within the project. */
-const char *model_short(const char *file)
-{
-    size_t root = strlen(MODEL_ROOT);
-    return strncmp(file, MODEL_ROOT, root) == 0 ? file + root + 1 : file;
-}
-
 int model_main(int argc, char **argv, const char *const *files, const struct model *models, size_t n)
 {
     static const struct option known[] = {
