@@ -139,7 +139,7 @@ static void skip_unless_alone(void)
     nobody = 20000 + (uid_t)getpid() % 30000;
     pid_t child = fork();
     if (child == 0)
-        _exit(!become_nobody());
+        _exit(become_nobody() ? 0 : 1);
     must(child > 0 && waitpid(child, &status, 0) == child);
     if (status)
         cr_skip_test("only root can become a user who runs nothing else, and not where other users are not mapped");
