@@ -4,24 +4,10 @@
  * hangs on an item (here a plain number behind each pointer) must be published with it.
  */
 #include "deque.h"
-#include "engine.h"
+#include "items.h"
 #include "readers.h"
 
-#define ITEMS 8
-
 static struct filchi_deque deque;
-static int items[ITEMS]; /* written by the owner just before it pushes */
-static unsigned taken[ITEMS];
-
-static void take(void *item)
-{
-    if (!item)
-        return;
-    long i = (int *)item - items;
-    model_check(i >= 0 && i < ITEMS);
-    model_check(items[i] == (int)i + 1);
-    taken[i]++;
-}
 
 static void push(int i)
 {
@@ -31,10 +17,7 @@ static void push(int i)
 
 static void begin(void)
 {
-    for (int i = 0; i < ITEMS; i++) {
-        items[i] = 0;
-        taken[i] = 0;
-    }
+    begin_items();
     model_check(filchi_deque_init(&deque) == 0);
 }
 

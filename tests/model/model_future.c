@@ -29,12 +29,17 @@ static void callback(filch_future *its, void *arg)
 
 /* ---- Claim and cancel ---- */
 
-static void begin_one(void)
+static void begin_own(uint32_t refs)
 {
     open_slab();
-    future = make(1, false);
+    future = make(refs, false);
     own_stop(future);
     close_slab();
+}
+
+static void begin_one(void)
+{
+    begin_own(1);
 }
 
 static void claim_or_cancel(unsigned i)
@@ -54,10 +59,7 @@ static void after_one(void)
 
 static void begin_two(void)
 {
-    open_slab();
-    future = make(2, false);
-    own_stop(future);
-    close_slab();
+    begin_own(2);
 }
 
 /* One pops the entry, one finds it in the queue and runs it from there, one cancels it. */

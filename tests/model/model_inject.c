@@ -3,25 +3,11 @@
  * Where tasks from outside wait: producers with their tickets, segments that are used again, consumers, and the batches
  * into which they move items. What hangs on an item (a plain number behind each pointer) must be published with it.
  */
-#include "engine.h"
+#include "items.h"
 #include "inject.h"
-
-#define ITEMS 8
 
 static struct filchi_inject inject;
 static struct filchi_batch batch;
-static int items[ITEMS];      /* written just before the item is pushed */
-static unsigned taken[ITEMS]; /* who has taken it */
-
-static void take(void *item)
-{
-    if (!item)
-        return;
-    long i = (int *)item - items;
-    model_check(i >= 0 && i < ITEMS);
-    model_check(items[i] == (int)i + 1);
-    taken[i]++;
-}
 
 static void push(int i)
 {
@@ -41,8 +27,7 @@ static void push_many(int first, size_t n)
 
 static void begin(void)
 {
-    memset(items, 0, sizeof items);
-    memset(taken, 0, sizeof taken);
+    begin_items();
     filchi_batch_init(&batch);
     model_check(filchi_inject_init(&inject) == 0);
 }
