@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The end of a pool: what is unfinished is counted, or cancelled where it waits. */
+#include "find.h"
 #include "handoff.h"
 #include "transition.h"
 
@@ -66,7 +67,7 @@ void filchi_worker_reap(filch_pool *pool)
     for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++) {
         filch_future *future;
         bool outside;
-        while ((future = filchi_worker_steal_from(filchi_pool_worker(pool, i), &outside)))
+        while ((future = filchi_find_in(filchi_pool_worker(pool, i), &outside)))
             reap_entry(pool, future);
     }
     pthread_mutex_lock(&pool->handoff.lock);

@@ -2,6 +2,7 @@
 /* How a thread that waits for the tasks of a group finds one that has not started, and runs it: see members.h. */
 #include "members.h"
 
+#include "find.h"
 #include "handoff.h"
 #include "stopping.h"
 #include "transition.h"
@@ -28,7 +29,7 @@ static filch_future *take_of_others(struct filchi_thread *thread, const struct f
 {
     /* relaxed: by J1, as a look that missed it is followed by another. */
     bool outside = atomic_load_explicit(&group->from_outside, memory_order_relaxed);
-    return outside ? filchi_worker_take_others(thread) : filchi_worker_take_sub_task(thread);
+    return outside ? filchi_find_others(thread) : filchi_find_sub_task(thread);
 }
 
 /* Looks at every entry of every queue that may have one once. */

@@ -61,10 +61,6 @@ bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *futur
 /* T's own, holding a worker: the same, only if it is the newest in the worker's deque. */
 bool filchi_worker_run_newest(struct filchi_thread *thread, filch_future *future);
 
-/* T's own: an entry from outside, or else of another worker; NULL if there is none. */
-filch_future *filchi_worker_take_others(struct filchi_thread *thread);
-/* The same, but none from outside, unless it had waited for its time. */
-filch_future *filchi_worker_take_sub_task(struct filchi_thread *thread);
 /* T's own: deals with a queue entry. The worker after it may be another one than before. */
 void filchi_worker_run_entry(struct filchi_thread *thread, filch_future *future, bool outside);
 /* T's own: a forked call of the task, which runs elsewhere. */
@@ -80,8 +76,6 @@ void filchi_worker_run_as_guest(filch_pool *pool, filch_future *future);
 /* Whether tasks run longer than a handoff costs, going by those that were timed. */
 bool filchi_worker_tasks_are_long(const struct filchi_thread *thread);
 
-/* Anyone, as a reader: the oldest in the queues of a worker, or NULL. */
-filch_future *filchi_worker_steal_from(struct filchi_worker *victim, bool *outside);
 /* Somebody without a worker has dealt with a task. */
 void filchi_worker_count_reaped(filch_pool *pool);
 /* Anyone: the pool is closed; if everything is final, marks it drained and sends the threads home. */

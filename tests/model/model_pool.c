@@ -483,8 +483,8 @@ static const struct model models[] = {
 
 int main(int argc, char **argv)
 {
-    static const char *const files[] = { "pool.c",    "pool.h",     "submit.c", "plain.c", "worker.c", "worker.h",
-                                         "drain.c",   "places.c",   "places.h", "slot.h",  "resize.c", "thread.c",
-                                         "threads.h", "stopping.c", "task.c",   NULL };
+    static const char *const files[] = { "pool.c",   "pool.h",    "submit.c",   "plain.c",  "find.c", "worker.c",
+                                         "worker.h", "drain.c",   "places.c",   "places.h", "slot.h", "resize.c",
+                                         "thread.c", "threads.h", "stopping.c", "task.c",   NULL };
     return model_main(argc, argv, files, models, COUNT_OF(models));
 }

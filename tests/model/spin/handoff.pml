@@ -9,7 +9,7 @@
  *     ensure_thread()       filchi_handoff_ensure_thread(), src/starting.c
  *     put(), give()         filchi_place_put(), filchi_place_give(), src/places.c
  *     spare                 filchi_handoff_await_worker() and must_end(), src/handoff.c
- *     find_work, search     find_work(), search() and take_own(), src/worker.c; filchi_handoff_yield(), src/handoff.c
+ *     find_work, search     filchi_find_work(), search() and take_own(), src/find.c; filchi_handoff_yield(), src/handoff.c
  *     found()               filchi_handoff_found(), src/handoff.c; filchi_idle_end_search(), src/idle.h
  *     park                  filchi_handoff_park(), src/handoff.c
  *     look_at_awaited       await_future(), filchi_await_run() and may_run_here(), src/await.c

@@ -7,7 +7,7 @@
  *     P2                  filchi_idle_must_wake(), src/idle.h; filchi_lock_give() in submit_outside(), src/plain.c
  *     P3                  filchi_idle_must_wake_after(), src/idle.h
  *     wake()              filchi_starting_wake(), src/starting.c, with a spare thread for each worker
- *     sleeper()           find_work() and search(), src/worker.c
+ *     sleeper()           filchi_find_work() and search(), src/find.c
  *     S1 S2 S3, again     filchi_handoff_park(), src/handoff.c; filchi_idle_add(), src/idle.h
  *     ended, fence, look  filchi_handoff_found(), src/handoff.c; filchi_idle_end_search(), src/idle.h
  *     await               filchi_handoff_await_worker(), src/handoff.c
