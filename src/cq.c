@@ -52,12 +52,6 @@ void filchi_cq_node_abandon(struct filchi_cq_node *node)
     filchi_slab_free(node, filchi_slab_here);
 }
 
-/* The consumer: the next, or NULL. */
-static struct filchi_mpsc_node *take(filch_cq *cq)
-{
-    return filchi_mpsc_take(&cq->queue, &cq->emptied);
-}
-
 static struct filchi_cq_node *node_of(struct filchi_mpsc_node *link)
 {
     return filchi_container_of(link, struct filchi_cq_node, waiter.in.link);
@@ -87,8 +81,8 @@ static void let_go(filch_cq *cq, size_t n)
 static void forget(filch_cq *cq, size_t more)
 {
     size_t n = more;
-    for (uint32_t before = cq->emptied; cq->emptied == before;) {
-        struct filchi_mpsc_node *link = take(cq);
+    for (uint32_t emptied = 0; !emptied;) { /* its own: from then on another may count */
+        struct filchi_mpsc_node *link = filchi_mpsc_take(&cq->queue, &emptied);
         if (link == &cq->end)
             continue;
         struct filchi_cq_node *node = node_of(link);
@@ -216,7 +210,7 @@ static size_t take_batch(filch_cq *cq, filch_cq_entry *out, size_t n)
     uint32_t before = cq->emptied;
     size_t got = 0;
     struct filchi_mpsc_node *link;
-    while (got < n && (link = take(cq))) {
+    while (got < n && (link = filchi_mpsc_take(&cq->queue, &cq->emptied))) {
         struct filchi_cq_node *node = node_of(link);
         out[got++] = (filch_cq_entry) { .future = node->waiter.subject, .tag = node->tag };
         free_node(cq, node);
