@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The edges of a completion queue: producers that signal an eventfd when they find the queue empty, and an event loop that
- * drains it in batches and resets the eventfd. See docs/design/cq.md, src/cq.c.
+ * drains it in batches and resets the eventfd. See docs/design/cq.md. Of src/cq.c: producer() is serve() before the end, take()
+ * is take_batch(), drain() is filch_cq_drain() with reset(). The end, and nodes, are left out.
  *
  * The queue is a count: a push and a pop are one step each, as the queue's exchange and CAS make them. The eventfd is a
  * counter and, for an edge-triggered loop, a flag that a write sets and a report clears. A lost edge is a state from which
