@@ -16,7 +16,9 @@ static int64_t step = FILCH_MS(5);
 static const struct flag flags[] = {
     { .name = "requests", .help = "how many tasks are submitted", .count = &requests, .least = 1, .most = 100000 },
     { .name = "workers", .help = "tasks that run at once", .count = &workers, .least = 1, .most = 1024 },
-    { .name = "step", .help = "the last request starts after one of them, the first after all", .duration = &step },
+    { .name = "step",
+      .help = "the last request starts after one of them, the first after all; 0: at once",
+      .duration = &step },
     { 0 },
 };
 
@@ -33,7 +35,7 @@ static int submit(struct work *work)
     int rc = 0;
     options.stop = work->stop;
     for (int i = 1; i <= requests && rc == 0; i++) {
-        options.start_at_ns = now + step * (requests + 1 - i);
+        options.start_at_ns = step ? now + step * (requests + 1 - i) : 0;
         rc = filch_cq_submit(work->cq, work->pool, square, (void *)(intptr_t)i, &options, (void *)(intptr_t)i);
     }
     return rc;

@@ -38,7 +38,8 @@
  *
  * fork(). In the child every call on a pool of the parent fails with -EOWNERDEAD and does nothing;
  * filch_pool_workers() and filch_pool_stop() still answer. Of its futures those that are final can be read; the
- * others stay as they are: waits and iterators fail with -EOWNERDEAD, a cancel returns false. Of a stop made before
+ * others stay as they are: waits and iterators fail with -EOWNERDEAD, a cancel returns false. A completion queue of the
+ * parent gives nothing, and takes nothing from the parent. Of a stop made before
  * the fork only filch_stop_requested(), _reason() and _error() are of use, as another thread may have been about to
  * change it. A new pool works, with new stops. A child made inside a task is outside of tasks: filch_task_current()
  * is NULL; if the task function returns there, the child ends with status 0; and it has inherited the blocked
