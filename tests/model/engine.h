@@ -80,6 +80,9 @@ void model_os_begin(void) __attribute__((weak));
 
 /* os_model.c: whether an event that filchi_os_event_create() made was signalled. */
 bool model_event_signalled(int fd);
+/* Sleeps until it is readable; or, as epoll does with EPOLLET, until it is so and was written to since `*seen` writes. */
+void model_event_wait(int fd);
+void model_event_wait_edge(int fd, uint32_t *seen);
 
 /* memset() and memcpy() whose accesses the engine knows of. */
 void *model_memset(void *to, int byte, size_t size);

@@ -154,41 +154,82 @@ unsigned filchi_os_cpu_quota(const char *root)
 }
 
 /* Eventfds, numbered from 1. One that leaks stays open: soon there is none left. */
-static enum { CLOSED, OPEN, SIGNALLED } events[8];
+static struct {
+    bool open;
+    _Atomic uint32_t
+        word; /* writes ever, and the count that a read takes; a write(2) or read(2) is one step, under a lock */
+} events[8];
+#define EVENT_COUNT UINT32_C(0xffff)
+#define EVENT_WRITE UINT32_C(0x10001)
 
 int filchi_os_event_create(void)
 {
     for (int i = 0; i < (int)(sizeof events / sizeof events[0]); i++)
-        if (events[i] == CLOSED) {
-            events[i] = OPEN;
+        if (!events[i].open) {
+            events[i].open = true;
+            atomic_init(&events[i].word, 0);
             return i + 1;
         }
     model_fail(__FILE__, __LINE__, "no event is left: they leak");
     return -EMFILE;
 }
 
+static _Atomic uint32_t *event_at(int fd)
+{
+    model_check(events[fd - 1].open);
+    return &events[fd - 1].word;
+}
+
 void filchi_os_event_signal(int fd)
 {
-    model_check(events[fd - 1] != CLOSED);
-    events[fd - 1] = SIGNALLED;
+    _Atomic uint32_t *word = event_at(fd);
+    atomic_fetch_add_explicit(word, EVENT_WRITE, memory_order_acq_rel);
+    event_at(fd); /* a number that is another's by now would have been written to */
+    model_futex_wake((void *)(uintptr_t)word, 8);
+}
+
+int64_t filchi_os_event_take(int fd)
+{
+    return atomic_fetch_and_explicit(event_at(fd), ~EVENT_COUNT, memory_order_acq_rel) & EVENT_COUNT;
 }
 
 void filchi_os_event_close(int fd)
 {
-    model_check(events[fd - 1] != CLOSED);
-    events[fd - 1] = CLOSED;
+    event_at(fd);
+    events[fd - 1].open = false;
+}
+
+bool model_event_signalled(int fd)
+{
+    return atomic_load_explicit(event_at(fd), memory_order_acquire) & EVENT_COUNT;
+}
+
+void model_event_wait(int fd)
+{
+    uint32_t word;
+    while (!((word = atomic_load_explicit(event_at(fd), memory_order_acquire)) & EVENT_COUNT))
+        model_futex_wait((void *)(uintptr_t)event_at(fd), word, false);
+}
+
+void model_event_wait_edge(int fd, uint32_t *seen)
+{
+    for (;;) {
+        uint32_t word = atomic_load_explicit(event_at(fd), memory_order_acquire), writes = word / (EVENT_COUNT + 1);
+        if (writes == *seen) {
+            model_futex_wait((void *)(uintptr_t)event_at(fd), word, false);
+            continue;
+        }
+        *seen = writes;
+        if (word & EVENT_COUNT)
+            return;
+    }
 }
 
 void model_os_begin(void)
 {
     now = 0;
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
-        events[i] = CLOSED;
-}
-
-bool model_event_signalled(int fd)
-{
-    return events[fd - 1] == SIGNALLED;
+        events[i].open = false;
 }
 
 int filchi_os_write(int fd, const char *text, size_t length)

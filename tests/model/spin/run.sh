@@ -170,6 +170,20 @@ for step in NO_FENCE_P6 NO_FENCE_S6 READ_BEFORE_DONE LOOK_BEFORE_WANT COUNT_AFTE
     mutation $step wanted safety
 done
 
+# ---- The edges of completion queues ----
+
+for batch in 1 2 9; do
+    model cq safety -DBATCH=$batch
+    model cq safety -DBATCH=$batch -DEDGE
+done
+mutation NO_SIGNAL cq safety
+mutation SIGNAL_FIRST cq safety
+mutation SIGNAL_FIRST cq safety -DEDGE
+mutation NO_LOOK_AFTER_READ cq safety
+mutation NO_LOOK_AFTER_READ cq safety -DEDGE
+mutation NO_SIGNAL_FOR_THE_REST cq safety
+mutation ONE_DRAIN cq safety -DEDGE
+
 # ---- Steps that could be otherwise ----
 
 model park safety -DS1_IDLE_FIRST

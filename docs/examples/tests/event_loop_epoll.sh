@@ -1,0 +1,5 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# event_loop_epoll: every request is answered once, in completion order; Ctrl-C ends the loop with nothing lost.
+. "$(dirname "$0")/event_loop.inc"
+loop event_loop_epoll
