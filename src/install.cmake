@@ -29,6 +29,13 @@ configure_file(src/filch.pc.in filch.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/filch.pc
     DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT filch_dev)
 
+if(PROJECT_IS_TOP_LEVEL)
+    add_custom_target(uninstall
+        COMMAND ${CMAKE_COMMAND} -DMANIFEST=${PROJECT_BINARY_DIR}/install_manifest.txt
+            -P ${PROJECT_SOURCE_DIR}/src/uninstall.cmake
+        VERBATIM)
+endif()
+
 # The manual, made from the headers' comments: the target `man`.
 find_program(FILCH_AWK NAMES awk)
 mark_as_advanced(FILCH_AWK)

@@ -161,7 +161,7 @@ function put_comment(text, count, i, start, label, line)
     start = 1
     for (i = 1; i <= count; i++) {
         line = text_lines[i]
-        if (!match(line, /^(Context|Ownership|Errors|Ordering|Undefined|Source)[a-z, ]*: /))
+        if (!match(line, /^(Context|Ownership|Errors|Ordering|Undefined|Source)(, (ownership|errors|ordering|undefined))*( of [a-z ]+)?: /))
             continue
         label = substr(line, 1, RLENGTH - 2)
         line = substr(line, RLENGTH + 1)
