@@ -23,6 +23,7 @@ enum filchi_mpsc_pop {
 };
 
 #if !defined(FILCH_TSAN) && !defined(FILCH_MODEL)
+#include <urcu/system.h>
 #include <urcu/wfcqueue.h>
 
 struct filchi_mpsc_node {
