@@ -230,6 +230,7 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
                    (membership->kept ? FILCHI_STOP_KEPT : 0);
     if (filled)
         fill(future, options, &prepared, membership, delayed);
+    filchi_future_inherit_context(future);
     filch_future *handle = future; /* a task nobody holds may be gone once it is published */
     if (delayed) {
         if (prepared.inside) /* outside it is counted already */
