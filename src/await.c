@@ -201,6 +201,7 @@ static int give_way(struct filchi_await *await, uint32_t seen, bool stalled)
         return 0;
     if (await->blocked)
         return filchi_handoff_block_on(thread, seen);
+    filchi_context_flush();
     thread->later = await->later; /* nobody looks at these before it is in the list */
     thread->news = await->news;
     thread->awaited = await->awaited;

@@ -187,13 +187,14 @@ static int run_elements(filch_task *self, const struct filchi_chunks *chunks, si
     return 0;
 }
 
-/* As at the end of a task: regions and scopes that the elements left open are none of the next chunk's. */
+/* As at the end of a task: regions, scopes and tokens that the elements left open are none of the next chunk's. */
 static void tidy(const struct filchi_thread *thread)
 {
     while (thread->regions)
         filchi_handoff_leave_region(filchi_worker_thread());
     if (thread->frame->scopes)
         thread->frame->scopes->close(thread->frame->scopes);
+    filchi_context_close();
 }
 
 /* The same for an error that came to nothing. */

@@ -191,6 +191,7 @@ filch_future *filchi_find_work(struct filchi_thread *thread)
     for (;;) {
         if (filchi_handoff_must_yield(thread->pool)) {
             filchi_stopping_tell(thread);
+            filchi_context_flush();
             if (filchi_handoff_yield(thread)) {
                 filchi_worker_check_drained(thread->pool);
                 return NULL;
@@ -209,6 +210,7 @@ filch_future *filchi_find_work(struct filchi_thread *thread)
             continue;
         }
         reclaim(thread);
+        filchi_context_flush();   /* it may submit */
         thread->stopping = false; /* what comes next is of another kind, for all we know */
         if (filchi_handoff_park(thread)) {
             filchi_worker_check_drained(thread->pool);

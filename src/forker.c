@@ -24,7 +24,7 @@
 #define EAGER 64
 #endif
 
-/* What `state` of a shown call is, in its two lowest bits; 0: the task that forked it. */
+/* What `state` of a shown call is, in its two lowest bits; 0: its setting, which is there until it is joined. */
 #define TAKEN ((uintptr_t)1)   /* the thief's forker, or NULL: it runs there */
 #define AWAITED ((uintptr_t)2) /* the parker of who joins it: to be signalled */
 #define OVER ((uintptr_t)3)
@@ -134,14 +134,25 @@ static size_t count(const filch_forked *list)
     return n;
 }
 
+/* What the thread's task, or call of one, forks in. */
+static const struct filchi_setting *setting_of(struct filchi_frame *frame)
+{
+    const filch_context_token *token = filchi_context_innermost();
+    if (token)
+        return &token->setting;
+    if (!frame->setting.task) /* else others may be looking at it */
+        frame->setting = (struct filchi_setting) { frame->task, filchi_context_here.current };
+    return &frame->setting;
+}
+
 /* Shows those of the list, oldest first; what there is no memory for is returned. */
 static filch_forked *show_list(struct filchi_forker *forker, filch_forked *list)
 {
     filch_forked *oldest = reverse(list);
-    uintptr_t task = (uintptr_t)forker->thread->frame->task;
+    uintptr_t setting = (uintptr_t)setting_of(forker->thread->frame);
     while (oldest) {
         filch_forked *newer = (filch_forked *)oldest->state;
-        atomic_store_explicit(state_of(oldest), task, memory_order_relaxed); /* relaxed: published by D1. */
+        atomic_store_explicit(state_of(oldest), setting, memory_order_relaxed); /* relaxed: published by D1. */
         if (filchi_deque_push(&forker->deque, oldest)) {
             oldest->state = (uintptr_t)newer;
             break;
@@ -242,6 +253,13 @@ bool filchi_forker_steal(struct filchi_thread *thread)
     return found != NULL;
 }
 
+/* Of a call that is shown, before somebody who took it says so. */
+static const struct filchi_setting *setting_of_shown(filch_forked *forked)
+{
+    /* relaxed: published by D1. */
+    return (const struct filchi_setting *)atomic_load_explicit(state_of(forked), memory_order_relaxed);
+}
+
 static void finish(filch_forked *forked)
 {
     /* acq_rel A1, A2: pairs with acquire A1 in look(), publishing what the call did; and with release A2 in
@@ -254,14 +272,13 @@ static void finish(filch_forked *forked)
 /* A call that this thread has taken. */
 static void run(struct filchi_thread *thread, filch_forked *forked)
 {
-    filch_task *task =
-        (filch_task *)atomic_load_explicit(state_of(forked), memory_order_relaxed); /* relaxed: by D1. */
+    const struct filchi_setting *setting = setting_of_shown(forked);
     struct filchi_forker *forker = forker_for(thread);
     filch_forker alone = { .newest = NULL }; /* without memory: what is forked with it stays here */
     filchi_counter_add(&thread->worker->stolen, 1);
     /* release A1: pairs with acquire A1 in look(); the forker is complete. */
     atomic_store_explicit(state_of(forked), (uintptr_t)forker | TAKEN, memory_order_release);
-    filchi_worker_run_forked(thread, task, forker ? &forker->open : &alone, forked);
+    filchi_worker_run_forked(thread, setting, forker ? &forker->open : &alone, forked);
     finish(forked);
 }
 
@@ -374,6 +391,20 @@ static void sleep_until_over(struct join *join)
     filchi_parker_settle(&parker, due + registered);
 }
 
+/* A call that its own thread has taken back. */
+static void run_own(struct filchi_forker *forker, filch_forked *forked)
+{
+    filch_context *context = setting_of_shown(forked)->context;
+    struct filchi_context_outer outer;
+    if (context == filchi_context_here.current) {
+        forked->fn(&forker->open, forked);
+        return;
+    }
+    filchi_context_enter(&outer, context);
+    forked->fn(&forker->open, forked);
+    filchi_context_leave(&outer);
+}
+
 void filch_fork_join_shown(filch_forked *forked)
 {
     struct filchi_thread *thread = filchi_thread_here;
@@ -383,7 +414,7 @@ void filch_fork_join_shown(filch_forked *forked)
     void *item = filchi_deque_pop(&forker->deque);
     assert(!item || item == forked); /* the same */
     if (item) {
-        forked->fn(&forker->open, forked);
+        run_own(forker, forked);
         return;
     }
     struct join join = { .thread = thread, .forked = forked };

@@ -34,10 +34,44 @@ void filchi_future_init_plan(filch_future *future, struct filchi_plan *plan, boo
     }
 }
 
-/* Who cancels it drops its stop, when the object may be gone. NULL: the pool's, which is not counted. */
-static filch_stop *owned_stop(const filch_future *future)
+void filchi_future_add_context(filch_future *future)
 {
-    return future->stop & FILCHI_STOP_OWNED ? filchi_future_stop(future) : NULL;
+    struct filchi_plan *plan = filchi_future_plan(future);
+    filch_context *context = filchi_context_take();
+    /* relaxed: not published so far. */
+    unsigned flags = atomic_load_explicit(&future->flags, memory_order_relaxed);
+    atomic_init(&future->flags, (uint16_t)(flags | FILCHI_CONTEXT));
+    if (plan)
+        plan->context = context;
+    else
+        atomic_init(&future->value.context, context);
+}
+
+filch_context *filchi_future_begin_context(filch_future *future)
+{
+    if (!filchi_future_has_context(future))
+        return NULL;
+    filch_context *context = filchi_future_context(future);
+    filchi_future_set_result(future, NULL); /* its place, unless there is a plan */
+    return context;
+}
+
+/* What who ends it before it begins is to drop, when the object may be gone. */
+struct owned {
+    filch_stop *stop; /* NULL: the pool's, which is not counted */
+    filch_context *context;
+};
+
+static struct owned what_it_owns(const filch_future *future)
+{
+    return (struct owned) { .stop = future->stop & FILCHI_STOP_OWNED ? filchi_future_stop(future) : NULL,
+                            .context = filchi_future_context(future) };
+}
+
+static void drop_owned(const struct owned *owned)
+{
+    filch_stop_unref(owned->stop);
+    filchi_context_give(owned->context);
 }
 
 /* Whether a bit of `flags` is set. */
@@ -58,6 +92,7 @@ static void free_object(filch_future *future)
 void filchi_future_abandon(filch_future *future)
 {
     filchi_future_drop_stop(future);
+    filchi_future_drop_context(future);
     free_object(future);
 }
 
@@ -80,7 +115,7 @@ void filchi_future_destroy(filch_future *future)
         report_unobserved(future);
     const struct filchi_cold *cold = filchi_future_cold(future);
     if (cold && cold->result_dtor)
-        cold->result_dtor(future->value.result);
+        cold->result_dtor(filchi_future_result(future));
     if (cold && cold->arg_dtor)
         cold->arg_dtor(future->arg);
     free_object(future);
@@ -166,9 +201,9 @@ static bool finish(filch_future *future, filch_state from, filch_state to)
 
 void filchi_future_cancel_entry(filch_future *future)
 {
-    filch_stop *stop = owned_stop(future);
+    struct owned owned = what_it_owns(future);
     if (finish(future, FILCH_PENDING, FILCH_CANCELLED))
-        filch_stop_unref(stop);
+        drop_owned(&owned);
     else
         filch_future_unref(future);
 }
@@ -196,12 +231,12 @@ void filchi_future_complete(filch_future *future, int rc)
 static bool cancel_pending(filch_future *future)
 {
     filch_future_ref(future); /* for the entry, which turns stale */
-    filch_stop *stop = owned_stop(future);
+    struct owned owned = what_it_owns(future);
     if (!finish(future, FILCH_PENDING, FILCH_CANCELLED)) {
         filch_future_unref(future);
         return false;
     }
-    filch_stop_unref(stop); /* ours now: nobody will run it */
+    drop_owned(&owned); /* ours now: nobody will run it */
     return true;
 }
 
@@ -235,7 +270,7 @@ bool filch_future_cancel(filch_future *future)
 
 void filchi_future_wait(filch_future *future)
 {
-    future->value.result = NULL;
+    filchi_future_set_result(future, NULL);
     filchi_future_attach_error(future, NULL);
     /* relaxed: a thread that looks for cycles must not find us on this one any more. */
     atomic_store_explicit(&future->body, 0, memory_order_relaxed);
@@ -260,10 +295,10 @@ bool filchi_future_take_back(filch_future *future)
 
 static bool end_waiting(filch_future *future, filch_state to)
 {
-    filch_stop *stop = owned_stop(future);
+    struct owned owned = what_it_owns(future);
     if (!finish(future, FILCH_RETRY_WAIT, to))
         return false;
-    filch_stop_unref(stop);
+    drop_owned(&owned);
     return true;
 }
 
@@ -281,6 +316,7 @@ bool filchi_future_cancel_waiting(filch_future *future)
 void filchi_future_let_go(filch_future *future)
 {
     filchi_future_drop_stop(future);
+    filchi_future_drop_context(future);
     filch_future_unref(future);
 }
 
@@ -410,6 +446,7 @@ unsigned filch_future_attempts(const filch_future *future)
 
 struct callback {
     struct filchi_late_waiter late; /* a slow callback must not hold up those who wait */
+    filch_context *context;         /* in force when it was registered; a reference, or NULL */
     void (*function)(filch_future *, void *);
 };
 
@@ -417,7 +454,11 @@ static void serve_callback(struct filchi_waiter *waiter)
 {
     struct callback *callback = (struct callback *)waiter;
     filch_future *future = waiter->subject;
+    struct filchi_context_outer outer;
+    filchi_context_enter(&outer, callback->context);
     callback->function(future, waiter->owner);
+    filchi_context_leave(&outer);
+    filch_context_unref(callback->context);
     filchi_os_free(callback);
     filch_future_unref(future);
 }
@@ -434,6 +475,7 @@ int filch_future_on_done(filch_future *future, void (*function)(filch_future *, 
     callback->late.waiter.owner = arg;
     callback->late.serve = serve_callback;
     callback->function = function;
+    callback->context = filch_context_capture();
     if (!filchi_waitlist_add(&future->waiters, &callback->late.waiter))
         serve_callback(&callback->late.waiter);
     return 0;

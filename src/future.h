@@ -11,7 +11,9 @@
 #define FILCHI_FUTURE_H
 
 #include "cold.h"
+#include "context.h"
 #include "origin.h"
+#include "plan.h"
 #include "stop.h"
 #include "waitlist.h"
 
@@ -22,6 +24,7 @@ struct filchi_thread;
 /* Bits of `flags`. */
 #define FILCHI_COLD_ON_HEAP 1u /* its cold part is not of a slab; who has put it there */
 #define FILCHI_LOOKED 2u       /* somebody knows that it FAILED; whoever asks once it has */
+#define FILCHI_CONTEXT 4u      /* it has, or had, a context; submitter */
 
 /* Bits below the stop's pointer. */
 #define FILCHI_STOP_OWNED ((uintptr_t)1)
@@ -38,8 +41,9 @@ struct filch_future {
     };
     void *arg; /* submitter */
     union {
-        void *result;          /* runner; for readers once DONE */
-        _Atomic intptr_t code; /* runner; for readers once FAILED or STOPPED, by filchi_future_code() */
+        _Atomic(void *) result;           /* runner; for readers once DONE */
+        _Atomic intptr_t code;            /* runner; for readers once FAILED or STOPPED, by filchi_future_code() */
+        _Atomic(filch_context *) context; /* submitter, of one without a plan; until it begins */
     } value;
     _Atomic(struct filchi_cold *) cold; /* submitter, runner, or once it is final who asks for an error; or NULL */
     uintptr_t stop;                     /* submitter; the runner drops an owned one before the final state */
@@ -120,6 +124,35 @@ static inline struct filchi_plan *filchi_future_plan(const filch_future *future)
 {
     const struct filchi_cold *cold = filchi_future_cold(future);
     return cold ? cold->plan : NULL;
+}
+
+static inline bool filchi_future_has_context(const filch_future *future)
+{
+    /* relaxed: the submitter's; publishing the task ordered it. */
+    return atomic_load_explicit(&future->flags, memory_order_relaxed) & FILCHI_CONTEXT;
+}
+
+/*
+ * The context that it is to run in, or NULL. Who ends it before it begins gives it up; who tries to asks first, and has an
+ * answer only if it was right in the end. The runner of one that has a plan gives it up when it is final.
+ */
+static inline filch_context *filchi_future_context(const filch_future *future)
+{
+    if (!filchi_future_has_context(future))
+        return NULL;
+    const struct filchi_plan *plan = filchi_future_plan(future);
+    /* relaxed: as above. As long as it is PENDING others may claim it, and set a result. */
+    return plan ? plan->context : atomic_load_explicit(&future->value.context, memory_order_relaxed);
+}
+
+static inline void *filchi_future_result(const filch_future *future)
+{
+    return atomic_load_explicit(&future->value.result, memory_order_relaxed); /* relaxed: the state publishes it. */
+}
+
+static inline void filchi_future_set_result(filch_future *future, void *result)
+{
+    atomic_store_explicit(&future->value.result, result, memory_order_relaxed); /* relaxed: the same. */
 }
 
 /* Whether it can become final: one of the pool of another process, of which fork() made this one, stays as it is. */

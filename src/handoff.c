@@ -164,6 +164,7 @@ void filchi_handoff_enter_region(struct filchi_thread *thread)
     if (!thread || thread->regions++ != 0)
         return;
     filchi_forker_show_all(thread);
+    filchi_context_flush();
     if (thread->guest)
         filchi_handoff_enter_region(thread->host);
     else

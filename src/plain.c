@@ -26,6 +26,7 @@ static int submit_inside(struct filchi_thread *thread, filch_fn *fn, void *arg, 
         return -ENOMEM;
     filchi_future_init(future, fn, arg, out != NULL);
     future->stop = filchi_submit_inherit_stop(pool);
+    filchi_future_inherit_context(future);
     int rc = filchi_submit_push(worker, future);
     if (rc) {
         filchi_future_abandon(future);
@@ -59,6 +60,7 @@ static int publish(filch_pool *pool, struct filchi_shard *shard, filch_fn *fn, v
         return -ENOMEM;
     filchi_future_init(future, fn, arg, out != NULL);
     future->stop = (uintptr_t)pool->stop;
+    filchi_future_inherit_context(future);
     shard->submitted++;
     int rc = filchi_inject_push(&pool->inject, future);
     if (rc) {
@@ -76,6 +78,7 @@ static int submit_outside(filch_pool *pool, filch_fn *fn, void *arg, filch_futur
     if (rc)
         return rc;
     struct filchi_shard *shard = filchi_submit_shard(pool);
+    filchi_context_ready(); /* a destructor must not run under the lock */
     filchi_lock_take(&shard->lock);
     rc = publish(pool, shard, fn, arg, out);
     filchi_lock_give(&shard->lock); /* P2 */
@@ -121,6 +124,7 @@ static void init_many(const struct order *order, filch_future **futures, filch_s
     for (size_t i = 0; i < order->n; i++) {
         filchi_future_init(futures[i], order->fn, arg_of(order, i), order->refs);
         futures[i]->stop = (uintptr_t)stop | flags;
+        filchi_future_inherit_context(futures[i]);
         if (flags & FILCHI_STOP_OWNED)
             filch_stop_ref(stop);
     }

@@ -6,6 +6,7 @@
 #ifndef FILCHI_PLAN_H
 #define FILCHI_PLAN_H
 
+#include "context.h"
 #include "os.h"
 #include "timers.h"
 #include "waitlist.h"
@@ -21,6 +22,7 @@ struct filchi_plan {
     struct filchi_timers *timers; /* constant; a reference: the canceller may be the last to leave */
     filch_future *future;         /* constant */
     filch_fn *fn;                 /* constant */
+    filch_context *context;       /* submitter; what all attempts run in, until it is final */
     _Atomic uint32_t attempt;     /* runner: attempts begun */
     _Atomic uint32_t stop_left;   /* 1: who requests its stop has sent the message and left */
     bool has_retry;               /* constant: the last part is there */

@@ -25,17 +25,18 @@ struct filch_stream {
     filch_source_fn *source;
     void *source_arg;
     void (*item_dtor)(void *);
-    filch_stop *stop;   /* of the tasks; counted */
-    const char *name;   /* behind the slots; NULL: none */
-    int64_t deadline;   /* of the whole stream */
-    size_t window;      /* slots */
-    size_t taken;       /* items from the source that became tasks */
-    size_t delivered;   /* of these */
-    size_t unstarted;   /* items from this number on are known to have started */
-    bool lent;          /* the consumer has the result of the last one delivered */
-    bool over;          /* `end` was told */
-    int end;            /* what follows the last item taken: 1 more, 0 the end, negative the error's code */
-    filch_error *error; /* with a negative end */
+    filch_stop *stop;       /* of the tasks; counted */
+    filch_context *context; /* the same */
+    const char *name;       /* behind the slots; NULL: none */
+    int64_t deadline;       /* of the whole stream */
+    size_t window;          /* slots */
+    size_t taken;           /* items from the source that became tasks */
+    size_t delivered;       /* of these */
+    size_t unstarted;       /* items from this number on are known to have started */
+    bool lent;              /* the consumer has the result of the last one delivered */
+    bool over;              /* `end` was told */
+    int end;                /* what follows the last item taken: 1 more, 0 the end, negative the error's code */
+    filch_error *error;     /* with a negative end */
     struct slot slots[];
 };
 
@@ -95,6 +96,7 @@ int filch_stream_begin(filch_stream **out, filch_pool *pool, filch_fn *fn, filch
     made->source_arg = source_arg;
     made->item_dtor = chosen.item_dtor;
     made->stop = filch_stop_ref(chosen.stop ? chosen.stop : inherited_stop(pool));
+    made->context = filch_context_capture();
     made->deadline = filchi_os_deadline(chosen.timeout_ns);
     made->window = window;
     made->end = OPEN;
@@ -113,7 +115,11 @@ static int submit_item(filch_stream *stream, void *item, filch_future **out)
         task.name = name;
     }
     task.stop = stream->stop;
-    return filch_submit_with(stream->pool, stream->fn, item, &task, out);
+    struct filchi_context_outer outer;
+    filchi_context_enter(&outer, stream->context);
+    int rc = filch_submit_with(stream->pool, stream->fn, item, &task, out);
+    filchi_context_leave(&outer);
+    return rc;
 }
 
 static void take(filch_stream *stream)
@@ -249,7 +255,7 @@ int filch_stream_next(filch_stream *stream, void **out_result)
     stream->delivered++;
     stream->lent = true;
     if (out_result)
-        *out_result = oldest->value.result;
+        *out_result = filchi_future_result(oldest);
     return 1;
 }
 
@@ -275,6 +281,7 @@ void filch_stream_end(filch_stream *stream)
     }
     filch_error_unref(stream->error);
     filch_stop_unref(stream->stop);
+    filch_context_unref(stream->context);
     filchi_os_free(stream);
 }
 

@@ -247,6 +247,7 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
         fill(future, options, &prepared, membership, delayed);
     if (prepared.node)
         filchi_cq_attach(membership->cq, prepared.node, future, membership->tag);
+    filchi_future_inherit_context(future);
     filch_future *handle = future; /* a task nobody holds may be gone once it is published */
     if (delayed) {
         if (prepared.inside) /* outside it is counted already */

@@ -48,7 +48,7 @@ unsigned filch_task_attempt(const filch_task *self)
 int filch_return(filch_task *self, void *result)
 {
     filchi_future_drop_result(self);
-    self->value.result = result;
+    filchi_future_set_result(self, result);
     return 0;
 }
 

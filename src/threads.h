@@ -14,10 +14,11 @@
 struct filchi_frame {
     filch_future *task;
     struct filchi_frame *below;
-    struct filchi_group *scopes; /* own: the innermost that the task has open */
-    bool forked;                 /* a call that was stolen from the task, which runs elsewhere */
-    filch_forked *hidden;        /* own: what the task below has in its list, for want of memory to show it */
-    size_t shown;                /* own: what those below have shown and not joined */
+    struct filchi_group *scopes;   /* own: the innermost that the task has open */
+    bool forked;                   /* a call that was stolen from the task, which runs elsewhere */
+    filch_forked *hidden;          /* own: what the task below has in its list, for want of memory to show it */
+    size_t shown;                  /* own: what those below have shown and not joined */
+    struct filchi_setting setting; /* of what it has shown outside of tokens; own, constant once it has a task */
 };
 
 /* What a blocked thread waits for; docs/design/await.md tells how a cycle is found. */

@@ -23,6 +23,13 @@ static inline void filchi_future_set_code(filch_future *future, int code)
 {
     atomic_store_explicit(&future->value.code, code, memory_order_relaxed); /* relaxed: see the next. */
 }
+/* Who has claimed it and does not run it. */
+static inline void filchi_future_drop_context(const filch_future *future)
+{
+    if (filchi_future_has_context(future))
+        filchi_context_give(filchi_future_context(future));
+}
+
 int filchi_future_await_code(const filch_future *future);
 /* Once it is FAILED or STOPPED. It may be STOPPED a moment before the code is there. */
 static inline int filchi_future_code(const filch_future *future)
@@ -36,6 +43,15 @@ static inline int filchi_future_code(const filch_future *future)
 void filchi_future_init(filch_future *future, filch_fn *fn, void *arg, uint32_t refs);
 /* The same, with a cold part: it starts later, or again. The future owns the plan. Not pending but waiting, if `wait`. */
 void filchi_future_init_plan(filch_future *future, struct filchi_plan *plan, bool wait);
+/* The submitter, after that and before it is published: it is to run in the context that is in force here, not NULL. */
+void filchi_future_add_context(filch_future *future);
+static inline void filchi_future_inherit_context(filch_future *future)
+{
+    if (filchi_context_here.current)
+        filchi_future_add_context(future);
+}
+/* The runner, before it begins: its context, or NULL; the caller's to give up, once it is final. */
+filch_context *filchi_future_begin_context(filch_future *future);
 /* The submitter gives it up again: nothing runs but the memory's return. */
 void filchi_future_abandon(filch_future *future);
 
@@ -72,6 +88,7 @@ void filchi_future_complete(filch_future *future, int rc);
 static inline uintptr_t filchi_future_complete_stopped(filch_future *future, int code)
 {
     uintptr_t old = 0;
+    filchi_future_drop_context(future);
     filchi_future_set_code(future, code);
     filchi_waitlist_move(&future->waiters, FILCH_RUNNING, FILCH_STOPPED, &old);
     return old;
@@ -87,6 +104,7 @@ static inline enum filchi_claim filchi_future_stop_entry(filch_future *future, i
         filch_future_unref(future);
         return FILCHI_CLAIM_STALE;
     }
+    filchi_future_drop_context(future);
     filchi_future_set_code(future, code); /* it is ours until the group has it */
     return FILCHI_CLAIM_GOT;
 }
@@ -118,7 +136,7 @@ static inline void filchi_future_drop_result(filch_future *future)
     struct filchi_cold *cold = filchi_future_cold(future);
     if (!cold || !cold->result_dtor)
         return;
-    cold->result_dtor(future->value.result);
+    cold->result_dtor(filchi_future_result(future));
     cold->result_dtor = NULL;
 }
 /* Who runs it: the error of its attempt, made if the task attached none. Borrowed. Its result is dropped. */

@@ -22,7 +22,7 @@ int filch_future_result(filch_future *future, int64_t timeout_ns, void **out)
     switch (filchi_future_state(future)) {
     case FILCH_DONE:
         if (out)
-            *out = future->value.result;
+            *out = filchi_future_result(future);
         return 0;
     case FILCH_FAILED:
         filchi_future_look(future);

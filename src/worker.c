@@ -22,7 +22,8 @@
 _Thread_local struct filchi_thread *filchi_thread_here;
 
 /* The function to call, which is not the future's own to keep if it may be called again. */
-static filch_fn *begin(const struct filchi_thread *thread, filch_future *future)
+static inline __attribute__((always_inline)) filch_fn *begin(const struct filchi_thread *thread,
+                                                             filch_future *future)
 {
     filch_fn *fn = filchi_future_begin(future, thread->guest ? NULL : thread); /* a guest's memory is not to stay */
     struct filchi_plan *plan = filchi_future_plan(future);
@@ -67,6 +68,7 @@ static void leave_frame(struct filchi_thread *thread, struct filchi_frame *frame
         filchi_handoff_leave_region(filchi_worker_thread());
     if (frame->scopes)
         frame->scopes->close(frame->scopes);
+    filchi_context_close();
     thread->frame = frame->below;
     if (thread->forker)
         filchi_forker_leave(thread, frame);
@@ -75,24 +77,48 @@ static void leave_frame(struct filchi_thread *thread, struct filchi_frame *frame
         filchi_label_set(&thread->label, frame->below ? name_of(frame->below->task) : NULL);
 }
 
-void filchi_worker_run_forked(struct filchi_thread *thread, filch_task *task, filch_forker *forker,
-                              filch_forked *forked)
+void filchi_worker_run_forked(struct filchi_thread *thread, const struct filchi_setting *setting,
+                              filch_forker *forker, filch_forked *forked)
 {
-    struct filchi_frame frame = { .task = task, .below = thread->frame, .forked = true };
+    struct filchi_frame frame = { .task = setting->task, .below = thread->frame, .forked = true };
+    struct filchi_context_outer outer;
+    filchi_context_enter(&outer, setting->context);
     enter_frame(thread, &frame);
     forked->fn(forker, forked);
     leave_frame(thread, &frame);
+    filchi_context_leave(&outer);
 }
 
-static void execute(struct filchi_thread *thread, filch_future *future)
+/* In what is in force. False: it is to be tried again, and must not be touched any more. */
+static inline __attribute__((always_inline)) bool execute_here(struct filchi_thread *thread, filch_future *future)
 {
     struct filchi_frame frame = { .task = future, .below = thread->frame };
     filch_fn *fn = begin(thread, future);
     enter_frame(thread, &frame);
     int rc = fn(future, future->arg);
     leave_frame(thread, &frame);
-    if (!rc || !filchi_later_again(thread->pool, future, rc))
-        filchi_future_complete(future, rc);
+    if (rc && filchi_later_again(thread->pool, future, rc))
+        return false;
+    filchi_future_complete(future, rc);
+    return true;
+}
+
+/* In its context; or in none, where there is one that is not its own. */
+static __attribute__((noinline)) void execute_within(struct filchi_thread *thread, filch_future *future)
+{
+    struct filchi_context_outer outer;
+    filch_context *context = filchi_future_begin_context(future);
+    filchi_context_enter_task(&outer, context);
+    bool over = execute_here(thread, future);
+    filchi_context_leave_task(&outer, over ? context : NULL); /* else it is the plan's */
+}
+
+static void execute(struct filchi_thread *thread, filch_future *future)
+{
+    if (filchi_context_here.used || filchi_future_has_context(future))
+        execute_within(thread, future);
+    else
+        execute_here(thread, future);
 }
 
 /* Whether the next task of this kind must be timed: each one while they are long, else now and then. */
@@ -241,6 +267,7 @@ void *filchi_worker_main(void *arg)
     filchi_thread_here = thread; /* not before: to the hooks this is a thread like any other */
     atomic_store_explicit(&thread->id, filchi_os_thread_id(), memory_order_relaxed); /* relaxed: to look at. */
     measure_stack(thread);
+    filchi_context_here.keeps = true;
     while (filchi_handoff_await_worker(thread)) {
         filch_future *found;
         while ((found = filchi_find_work(thread))) {
@@ -249,6 +276,7 @@ void *filchi_worker_main(void *arg)
                 filchi_stopping_batch(thread);
         }
     }
+    filchi_context_here.keeps = false;
     filchi_thread_here = NULL;
     filchi_starting_end(thread);
     return NULL;

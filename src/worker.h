@@ -63,9 +63,9 @@ bool filchi_worker_run_newest(struct filchi_thread *thread, filch_future *future
 
 /* T's own: deals with a queue entry. The worker after it may be another one than before. */
 void filchi_worker_run_entry(struct filchi_thread *thread, filch_future *future, bool outside);
-/* T's own: a forked call of the task, which runs elsewhere. */
-void filchi_worker_run_forked(struct filchi_thread *thread, filch_task *task, filch_forker *forker,
-                              filch_forked *forked);
+/* T's own: a forked call of a task that runs elsewhere. */
+void filchi_worker_run_forked(struct filchi_thread *thread, const struct filchi_setting *setting,
+                              filch_forker *forker, filch_forked *forked);
 /* T's own, as the first thing, with an entry that it deals with otherwise. */
 void filchi_worker_give_up_place(struct filchi_thread *thread, const filch_future *future);
 

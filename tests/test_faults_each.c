@@ -96,6 +96,27 @@ static void call_stop_request(struct kit *kit)
     filch_stop_unref(child);
 }
 
+static void call_context_begin(struct kit *kit)
+{
+    filch_context_token *token = NULL;
+    int rc = WITHOUT(kit, filch_context_begin(&token, 0, (void *)&kit->n, count_call));
+    must((rc == 0) == (token != NULL) && (filch_context_get(0) != NULL) == (rc == 0));
+    WITHOUT_ANSWER(kit, filch_context_end(token));
+    must(atomic_load(&kit->n) == (rc == 0));
+}
+
+static void call_context_enter(struct kit *kit)
+{
+    filch_context_token *outer = NULL, *token = NULL;
+    must(filch_context_begin(&outer, 0, kit, NULL) == 0);
+    filch_context *context = filch_context_capture();
+    filch_context_end(outer);
+    int rc = WITHOUT(kit, filch_context_enter(&token, context));
+    must((rc == 0) == (token != NULL) && (filch_context_get(0) == kit) == (rc == 0));
+    filch_context_end(token);
+    filch_context_unref(context);
+}
+
 static void call_guard_begin(struct kit *kit)
 {
     filch_guard *guard = NULL;
@@ -450,6 +471,8 @@ static const struct row rows[] = {
     MAY_FAIL(call_stop_create, ANYWHERE),
     MAY_FAIL(call_stop_create_until, ANYWHERE),
     MAY_FAIL(call_stop_on_request, ANYWHERE),
+    MAY_FAIL(call_context_begin, ANYWHERE),
+    MAY_FAIL(call_context_enter, ANYWHERE),
     MAY_FAIL(call_guard_begin, OUTSIDE),
     MAY_FAIL(call_submit, OUTSIDE),
     MAY_FAIL(call_submit_many, ANYWHERE),

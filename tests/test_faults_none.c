@@ -16,6 +16,7 @@ struct things {
     filch_stream *stream;
     filch_error *error;
     filch_guard *guard;
+    filch_context_token *token;
     filch_future *done, *failed, *later;
     _Atomic int calls;
 };
@@ -99,6 +100,17 @@ static void end_iterations(struct things *things)
     filch_scope_cleanup(&things->scope);
 }
 
+static void look_at_context(struct things *things)
+{
+    must(filch_context_get(0) == things);
+    filch_context *context = filch_context_capture();
+    must(filch_context_ref(context) == context);
+    filch_context_unref(context);
+    filch_context_cleanup(&context);
+    filch_context_token_cleanup(&things->token);
+    must(!filch_context_get(0));
+}
+
 static void let_go_of(struct things *things)
 {
     must(filch_cancel_all(&things->later, 1) == 1 && filch_join(&things->later, 1) == 0);
@@ -145,6 +157,7 @@ Test(faults_none, what_looks_waits_or_lets_go_takes_no_memory)
     must(filch_submit_at(things.pool, INT64_MAX, do_nothing, NULL, &things.later) == 0);
     must(filch_stop_on_request(&things.callback, things.stop, count_call, (void *)&things.calls) == 0);
     must(filch_guard_begin(&things.guard, things.stop) == 0);
+    must(filch_context_begin(&things.token, 0, &things, NULL) == 0);
     must(filch_completed_begin(&things.completed, futures, 2, 0) == 0);
     must(filch_mapping_begin(&things.mapping, things.pool, copy, NULL, &in, 4, &out, 4, 1, NULL) == 0);
     must(filch_stream_begin(&things.stream, things.pool, do_nothing, give_none, NULL, NULL) == 0);
@@ -153,6 +166,7 @@ Test(faults_none, what_looks_waits_or_lets_go_takes_no_memory)
     look_at_pool(&things);
     look_at_futures(&things);
     look_at_errors(&things);
+    look_at_context(&things);
     end_iterations(&things);
     let_go_of(&things);
     withhold(0);

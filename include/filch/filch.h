@@ -25,9 +25,10 @@
  * 4. Together: filch_scope_open() for tasks that fail together and of which none is left afterwards.
  * 5. Later and again: filch_submit_after(); filch_retry_options in the options of a submit.
  * 6. Blocking: filch_blocking_begin() around a call that blocks gives the worker to other tasks.
- * 7. In an event loop (epoll, libuv, io_uring): filch_cq_create(), whose descriptor is readable while there are finished
+ * 7. Inherited: filch_context_begin() gives values to all tasks that are submitted from there on, and theirs.
+ * 8. In an event loop (epoll, libuv, io_uring): filch_cq_create(), whose descriptor is readable while there are finished
  *    futures to drain.
- * 8. Stopping: filch_stop, filch_future_cancel(), filch_pool_shutdown(), filch_guard_begin() for Ctrl-C.
+ * 9. Stopping: filch_stop, filch_future_cancel(), filch_pool_shutdown(), filch_guard_begin() for Ctrl-C.
  *
  * Conventions. A function that can fail returns 0 or a negative errno value; its outputs are called out and
  * are untouched on failure. Times are int64_t nanoseconds; a timeout that is negative (FILCH_FOREVER) never
@@ -79,11 +80,13 @@ typedef struct filch_error filch_error; /* immutable, counted references: code, 
 typedef struct filch_stop filch_stop;   /* a flag with a first-wins reason, in a tree, parents stop children */
 typedef struct filch_stop_callback filch_stop_callback; /* calls a function when a stop is requested */
 typedef struct filch_completed filch_completed;         /* an iterator over futures in completion order */
-typedef struct filch_cq filch_cq;           /* finished futures for an event loop, behind a descriptor */
-typedef struct filch_mapping filch_mapping; /* an iterator over the results of a map in input order */
-typedef struct filch_stream filch_stream;   /* a map over endless input */
-typedef struct filch_scope filch_scope;     /* tasks that fail and end together */
-typedef struct filch_guard filch_guard;     /* an interrupt guard */
+typedef struct filch_cq filch_cq;                       /* finished futures for an event loop, behind a descriptor */
+typedef struct filch_mapping filch_mapping;             /* an iterator over the results of a map in input order */
+typedef struct filch_stream filch_stream;               /* a map over endless input */
+typedef struct filch_scope filch_scope;                 /* tasks that fail and end together */
+typedef struct filch_context filch_context;             /* values of slots, immutable, counted references */
+typedef struct filch_context_token filch_context_token; /* ends what put a context in force */
+typedef struct filch_guard filch_guard;                 /* an interrupt guard */
 
 #define FILCH_FOREVER INT64_C(-1)
 /* Whole units only: 1500 ms, not 1.5 s. */
@@ -862,6 +865,53 @@ FILCH_API int filch_stop_on_request(filch_stop_callback **out, filch_stop *stop,
  */
 FILCH_API bool filch_stop_callback_end(filch_stop_callback *callback);
 
+/* ---- Context --------------------------------------------------------------------------------------- */
+
+/*
+ * Values that tasks have without being passed them: a trace id, a tenant, where to log. A few slots, of which the program
+ * says what each is for; libraries that share it agree on them.
+ *
+ * A task has the context that was in force where it was submitted, whichever thread runs it and however often it is tried,
+ * and so do its sub tasks; also those of filch_submit_many(), of a scope, of a map and a stream (that of their begin),
+ * forked calls (that of the fork; a call that no thread has asked for, that of its join), and a task that its submitter runs.
+ * A task that runs in place on the stack of one that waits sees its own, and that one its own again. should_retry has that of
+ * the task. A callback of filch_future_on_done() has that of its registration. Callbacks of stops, worker hooks,
+ * destructors and on_unobserved have whatever is in force where they run.
+ */
+#define FILCH_CONTEXT_SLOTS 8
+
+/*
+ * From here to filch_context_end() this thread, or task, has `value` in the slot besides what it has in others. NULL: there
+ * is none. dtor(value), unless one of them is NULL, is called once when the last context with that value is gone, on
+ * whatever thread that is: when it is ended here, all tasks that were submitted meanwhile are final, their sub tasks too,
+ * and no reference is left that was captured. Workers give their share back when they turn to a task of another context or run
+ * out of tasks or wait, so it may be a while after; a pool that is destroyed has none left. It should do little.
+ * Context: any thread. Tokens are ended on their thread, innermost first. What a task or callback leaves open is ended
+ * when it returns, what the function of a map does with its chunk; left open elsewhere, it is lost when the thread ends.
+ * What is forked meanwhile should be joined meanwhile.
+ * Errors: -EINVAL (no such slot), -ENOMEM; the value is the caller's then.
+ */
+FILCH_API int filch_context_begin(filch_context_token **out, unsigned slot, void *value, void (*dtor)(void *));
+/* What was in force before is again. NULL is allowed. Undefined: a token that is not the innermost open one. */
+FILCH_API void filch_context_end(filch_context_token *token);
+/* The value in the slot; NULL: none, or no such slot. Borrowed: valid as long as it is in force. */
+FILCH_API void *filch_context_get(unsigned slot);
+
+/*
+ * For one thread that carries many requests, as an event loop: takes what is in force as a whole, to put it in force again
+ * later, here or on another thread. NULL: there is nothing in force.
+ * Ownership: the caller owns a reference.
+ */
+FILCH_API filch_context *filch_context_capture(void);
+/*
+ * From here to filch_context_end() the whole of `context` is in force, NULL: nothing. Takes a reference of its own.
+ * Context: as filch_context_begin().
+ * Errors: -EINVAL, -ENOMEM.
+ */
+FILCH_API int filch_context_enter(filch_context_token **out, filch_context *context);
+FILCH_API filch_context *filch_context_ref(filch_context *context); /* returns `context`; NULL is allowed */
+FILCH_API void filch_context_unref(filch_context *context);         /* NULL is allowed */
+
 /* ---- Errors ---------------------------------------------------------------------------------------- */
 
 /* Makes an error. Never fails: without memory it returns a static error. The caller owns the reference. */
@@ -917,6 +967,8 @@ FILCH_API void filch_scope_cleanup(filch_scope **scope);
 FILCH_API void filch_stop_cleanup(filch_stop **stop);
 FILCH_API void filch_stop_callback_cleanup(filch_stop_callback **callback);
 FILCH_API void filch_error_cleanup(filch_error **error);
+FILCH_API void filch_context_token_cleanup(filch_context_token **token); /* filch_context_end() */
+FILCH_API void filch_context_cleanup(filch_context **context);           /* filch_context_unref() */
 FILCH_API void filch_guard_cleanup(filch_guard **guard);
 
 #ifdef __cplusplus

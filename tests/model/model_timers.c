@@ -235,7 +235,7 @@ static void wait_again(unsigned i)
     if (!filchi_future_make_ready(future))
         let_go_when_told();
     else if (filchi_future_claim(future) == FILCHI_CLAIM_GOT) {
-        future->value.result = &runs;
+        filchi_future_set_result(future, &runs);
         runs = 1;
         filchi_future_complete(future, 0);
     }

@@ -81,7 +81,7 @@ static void run_claimed(filch_future *its, enum filchi_claim claim, int rc)
     if (claim != FILCHI_CLAIM_GOT)
         return;
     model_check((filch_fn *)filchi_future_begin(its, (const struct filchi_thread *)&runs) == function);
-    its->value.result = &runs;
+    filchi_future_set_result(its, &runs);
     runs++;
     filchi_future_complete(its, rc);
 }
@@ -103,7 +103,7 @@ static void look(filch_future *its)
     model_check(state >= FILCH_DONE);
     model_check(filch_future_arg(its) == &runs);
     if (state == FILCH_DONE)
-        model_check(its->value.result == &runs && runs == 1);
+        model_check(filchi_future_result(its) == &runs && runs == 1);
 }
 
 static void freed(void)
