@@ -27,5 +27,6 @@ void filchi_origin_unref(struct filchi_origin *origin)
     if (atomic_fetch_sub_explicit(&origin->refs, 1, memory_order_acq_rel) != 1)
         return;
     filchi_os_process_fini(&origin->process);
+    filchi_os_free(origin->observer);
     filchi_os_free(origin);
 }

@@ -4,6 +4,7 @@
  * does not need is not looked at; whatever is out of the ordinary goes the way of submit.c.
  */
 #include "handoff.h"
+#include "observe.h"
 #include "submit.h"
 #include "transition.h"
 
@@ -95,6 +96,8 @@ int filch_submit(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out)
     int rc = filchi_submit_refusal(pool, fn);
     if (rc)
         return rc;
+    if (filchi_observe_submits(pool))
+        return filchi_submit_plain(pool, fn, arg, out);
     struct filchi_thread *thread = filchi_worker_holder_of(pool);
     if (thread)
         return submit_inside(thread, fn, arg, out);
@@ -213,7 +216,9 @@ static int submit_many(filch_pool *pool, const struct order *order, filch_future
     struct filchi_thread *thread = filchi_worker_holder_of(pool);
     size_t done = 0;
     int rc;
-    if (thread)
+    if (filchi_observe_submits(pool))
+        rc = submit_singly(pool, order, futures, &done);
+    else if (thread)
         rc = submit_many_inside(thread, order, futures);
     else if (is_simply_outside(pool))
         rc = submit_many_outside(pool, order, futures);

@@ -3,6 +3,7 @@
 #include "error.h"
 #include "handoff.h"
 #include "later.h"
+#include "observe.h"
 #include "options.h"
 #include "resize.h"
 #include "starting.h"
@@ -78,10 +79,13 @@ static int init_home(filch_pool *pool, const filch_pool_options *chosen)
         return -ENOMEM;
     pool->origin->on_unobserved = chosen->on_unobserved;
     pool->origin->unobserved_arg = chosen->unobserved_arg;
-    pool->home = filchi_slab_home_create(FILCHI_SHARDS + chosen->workers);
-    if (!pool->home) {
+    pool->origin->pool = pool;
+    int rc = filchi_observe_init(pool, chosen);
+    if (!rc && !(pool->home = filchi_slab_home_create(FILCHI_SHARDS + chosen->workers)))
+        rc = -ENOMEM;
+    if (rc) {
         filchi_origin_unref(pool->origin);
-        return -ENOMEM;
+        return rc;
     }
     filchi_slab_home_set_user(pool->home, filchi_origin_ref(pool->origin), release_origin);
     return 0;
@@ -280,7 +284,9 @@ int filch_pool_shutdown(filch_pool *pool, unsigned flags, int64_t timeout_ns, fi
         return 0;
     }
     int rc = await_drained(pool, deadline);
-    if (rc && out_error)
+    if (!rc)
+        filchi_observe_settle(pool);
+    else if (out_error)
         *out_error = name_stragglers(pool);
     return rc;
 }

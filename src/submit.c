@@ -4,6 +4,7 @@
 
 #include "handoff.h"
 #include "later.h"
+#include "observe.h"
 #include "options.h"
 #include "transition.h"
 
@@ -141,15 +142,24 @@ static int prepare(filch_pool *pool, filch_fn *fn, const filch_task_options *opt
     return rc;
 }
 
-static int publish_outside(filch_pool *pool, filch_future *future)
+/* It was accepted from outside, and counted: dealt with. */
+static void give_up_outside(filch_pool *pool, const filch_future *future)
 {
-    int rc = filchi_inject_push(&pool->inject, future);
-    if (!rc)
-        return 0;
     if (future->stop & FILCHI_STOP_PLACE)
         filchi_capacity_leave(pool);
-    filchi_worker_count_reaped(pool); /* as above */
+    filchi_worker_count_reaped(pool);
     filchi_worker_check_drained(pool);
+}
+
+/* Into a queue. 0 or -ENOMEM. */
+static int push(filch_pool *pool, const struct prepared *prepared, filch_future *future)
+{
+    int rc = prepared->inside ? filchi_submit_push(prepared->inside->worker, future)
+                              : filchi_inject_push(&pool->inject, future);
+    if (rc && filchi_observe_submits(pool))
+        filchi_observe_drop(pool->origin, future, FILCH_CANCELLED, rc);
+    if (rc && !prepared->inside)
+        give_up_outside(pool, future);
     return rc;
 }
 
@@ -159,8 +169,7 @@ static int publish(filch_pool *pool, const struct prepared *prepared, filch_futu
         filchi_worker_run_as_guest(pool, future);
         return 0;
     }
-    int rc =
-        prepared->inside ? filchi_submit_push(prepared->inside->worker, future) : publish_outside(pool, future);
+    int rc = push(pool, prepared, future);
     if (rc)
         return rc;
     if (of_group && !prepared->inside) /* who waits for the group does not look there if it has not heard of it */
@@ -231,7 +240,10 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
     if (filled)
         fill(future, options, &prepared, membership, delayed);
     filch_future *handle = future; /* a task nobody holds may be gone once it is published */
-    if (delayed) {
+    if (filchi_observe_submits(pool) && (rc = filchi_observe_submit(pool, future))) {
+        if (!prepared.inside)
+            give_up_outside(pool, future);
+    } else if (delayed) {
         if (prepared.inside) /* outside it is counted already */
             filchi_counter_add(&prepared.inside->worker->submitted, 1);
         filchi_later_enter(future, options->start_at_ns);

@@ -56,6 +56,7 @@ struct filchi_thread {
     struct filchi_frame *frame;    /* own: innermost task */
     bool searching;                /* own, or the giver: counted in the idle word */
     bool outside;                  /* own: the task found last came from outside */
+    unsigned robbed;               /* own: 1 more than the index of the worker it was stolen from; 0: it was not */
     struct filchi_stopped stopped; /* own */
     bool stopping;                 /* own: the last task was stopped before it ran, which takes no time */
     bool due;                      /* own: it had waited for its time, and holds no place */

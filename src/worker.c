@@ -84,14 +84,35 @@ void filchi_worker_run_forked(struct filchi_thread *thread, filch_task *task, fi
     leave_frame(thread, &frame);
 }
 
+/* The same as execute(), and tells of it. */
+static __attribute__((noinline)) void execute_observed(struct filchi_thread *thread, filch_future *future)
+{
+    struct filchi_frame frame = { .task = future, .below = thread->frame };
+    struct filchi_observed observed;
+    filch_fn *fn = begin(thread, future);
+    filchi_observe_start(&observed, thread, future);
+    enter_frame(thread, &frame);
+    int rc = fn(future, future->arg);
+    leave_frame(thread, &frame);
+    if (rc && filchi_later_again(thread->pool, future, rc, &observed))
+        return;
+    filch_state state = filchi_future_judge(future, &rc);
+    filchi_observe_finish(&observed, state, rc);
+    filchi_future_complete_as(future, state, rc);
+}
+
 static void execute(struct filchi_thread *thread, filch_future *future)
 {
+    if (filchi_observe_runs(thread->pool)) {
+        execute_observed(thread, future);
+        return;
+    }
     struct filchi_frame frame = { .task = future, .below = thread->frame };
     filch_fn *fn = begin(thread, future);
     enter_frame(thread, &frame);
     int rc = fn(future, future->arg);
     leave_frame(thread, &frame);
-    if (!rc || !filchi_later_again(thread->pool, future, rc))
+    if (!rc || !filchi_later_again(thread->pool, future, rc, NULL))
         filchi_future_complete(future, rc);
 }
 

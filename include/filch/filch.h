@@ -48,6 +48,7 @@
 #ifndef FILCH_FILCH_H
 #define FILCH_FILCH_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -80,6 +81,7 @@ typedef struct filch_mapping filch_mapping;             /* an iterator over the 
 typedef struct filch_stream filch_stream;               /* a map over endless input */
 typedef struct filch_scope filch_scope;                 /* tasks that fail and end together */
 typedef struct filch_guard filch_guard;                 /* an interrupt guard */
+typedef struct filch_hooks filch_hooks;                 /* what to call when something happens in a pool */
 
 #define FILCH_FOREVER INT64_C(-1)
 /* Whole units only: 1500 ms, not 1.5 s. */
@@ -118,11 +120,12 @@ typedef struct filch_pool_options {
      */
     void (*on_unobserved)(const filch_error *error, void *arg);
     void *unobserved_arg;
+    const filch_hooks *hooks; /* what to call when something happens in the pool, copied; NULL: nothing */
 } filch_pool_options;
 
 /* clang-format off */
 #define FILCH_POOL_OPTIONS \
-    { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL, 0, FILCH_BLOCK, NULL, NULL, NULL, NULL, NULL }
+    { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL, 0, FILCH_BLOCK, NULL, NULL, NULL, NULL, NULL, NULL }
 /* clang-format on */
 
 /*
@@ -811,6 +814,68 @@ FILCH_API int filch_guard_begin(filch_guard **out, filch_stop *stop);
 /* True once a SIGINT came. */
 FILCH_API bool filch_guard_interrupted(const filch_guard *guard);
 FILCH_API void filch_guard_end(filch_guard *guard); /* NULL is allowed */
+
+/* ---- Hooks ----------------------------------------------------------------------------------------- */
+
+#define FILCH_NONE UINT_MAX /* no such number */
+
+/* What a hook is told. Valid during the call. */
+typedef struct filch_event {
+    size_t size;      /* sizeof(filch_event), of the library */
+    filch_pool *pool; /* whose event it is */
+    filch_task *task; /* whose, or NULL; to be read with filch_future_name() and _arg() at most */
+    const char *name; /* the task's, or NULL */
+    void **data;      /* a word for the hooks' own use: see filch_hooks; NULL where there is no task */
+    unsigned worker;  /* index of the worker that the calling thread holds, or has just given away; or FILCH_NONE */
+    unsigned thread;  /* its number, as in its name; FILCH_NONE: not a thread of the pool */
+    unsigned attempt; /* start, finish, drop: attempts begun, 1 at the first start */
+    unsigned victim;  /* steal: index of the worker from which */
+    filch_state state; /* submit: PENDING; start: RUNNING; finish, drop: what the task comes to */
+    int code; /* finish, drop: 0, or the negative code of an attempt that failed or of why it was dropped */
+} filch_event;
+
+/*
+ * What to call when something happens in a pool; NULL: nothing. For each task that was accepted:
+ *
+ *     on_submit   by the submitter, before the task can start. A submit that fails after all is told by on_drop
+ *     on_start    an attempt begins, on the thread that runs it
+ *     on_finish   that attempt has ended, on the same thread: DONE, FAILED or STOPPED, or RETRY_WAIT if it will be
+ *                 tried again. Nobody can see the state yet: a wait for the task returns after the hook has
+ *     on_drop     it will not run, or not again: CANCELLED or STOPPED, on the thread that finds that out
+ *
+ * So each start has one finish, each submit is followed in the end by one on_finish with a final state or one
+ * on_drop, and on one thread starts and finishes are nested like calls: between those of a task are those of the
+ * tasks that it runs in place while it waits. That holds for tasks that a caller runs itself (FILCH_CALLER_RUNS), and of a
+ * map for each task that runs its chunks. Calls forked with fork.h are parts of their task and have no events.
+ *
+ *     on_steal    the thread has taken the task from another worker's queue, and looks into it next
+ *     on_park     it has found nothing to do, holds no worker and goes to sleep; after that
+ *     on_unpark   it woke: with a worker, or without one to end
+ *     on_handoff  its task waits, or is in a blocking region: it has given its worker away; after that
+ *     on_resume   it has one again and its task goes on, or runs in place what it waits for
+ *
+ * event->data points to a word that is NULL before on_submit. What that writes there, on_start, on_finish and
+ * on_drop find; what on_start writes, the on_finish of its attempt finds. If the library has no memory to keep it the
+ * submit fails with -ENOMEM, after an on_drop.
+ * Context: the thread of which the event tells; no lock of the pool is held, but on_submit of a map's tasks may be
+ * called under one of that map, and a cancel by filch_future_cancel() is seen a moment before its on_drop. Never in a
+ * signal handler; on the pool's threads asynchronous signals are blocked. A hook must be short, as somebody waits
+ * for each, must not wait for tasks, and must call nothing of filch but filch_now(), filch_future_name(),
+ * filch_future_arg(), filch_state_name() and functions of errors. All of them are called by several threads at once. None is
+ * called for a task after filch_pool_shutdown() has returned 0 from waiting, none at all after filch_pool_destroy().
+ */
+typedef void filch_hook(const filch_event *event, void *arg);
+
+struct filch_hooks {
+    size_t size; /* sizeof(filch_hooks) */
+    void *arg;   /* of all of them */
+    filch_hook *on_submit, *on_start, *on_finish, *on_drop;
+    filch_hook *on_steal, *on_park, *on_unpark, *on_handoff, *on_resume;
+};
+
+/* clang-format off */
+#define FILCH_HOOKS { sizeof(filch_hooks), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+/* clang-format on */
 
 /* ---- Clean-up at the end of a block ---------------------------------------------------------------- */
 
