@@ -23,6 +23,7 @@ struct filchi_cold {
     union {
         void (*result_dtor)(void *); /* runner */
         struct filchi_note *note;    /* if NOTED: submitter, and between attempts; see observer.h */
+        uint64_t stamp;              /* if TIMED: submitter; see metrics.h */
     };
     const char *name; /* submitter: name_inline or a block of its own */
     char name_inline[FILCHI_NAME_INLINE];

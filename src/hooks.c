@@ -12,13 +12,15 @@ int filchi_observe_init(filch_pool *pool, const filch_pool_options *options)
 {
     filch_hooks hooks = FILCH_HOOKS;
     int rc = filchi_options_copy(&hooks, sizeof hooks, options->hooks);
-    if (rc || !options->hooks)
+    if (rc || (!options->hooks && !options->metrics))
         return rc;
     struct filchi_observer *observer = filchi_os_alloc(sizeof *observer);
     if (!observer)
         return -ENOMEM;
+    pool->observer = pool->origin->observer = observer; /* which frees it */
     observer->hooks = hooks;
-    pool->observer = pool->origin->observer = observer;
+    if (options->metrics && !(observer->metrics = filchi_metrics_create()))
+        return -ENOMEM;
     return 0;
 }
 
@@ -58,36 +60,57 @@ static void call(const filch_pool *pool, filch_hook *hook, const filch_event *ev
         hook(event, pool->observer->hooks.arg);
 }
 
-/* ---- What hooks leave with a task ---- */
+/* ---- What is left with a task that has not started ---- */
 
-/* Who alone has the task: takes the note out of it. */
-static struct filchi_note *take_note(filch_future *future)
+/* What was left with it, taken out of its cold part. */
+struct left {
+    struct filchi_note *note; /* or NULL */
+    uint64_t stamp;           /* or 0 */
+};
+
+/* Who alone has the task. */
+static struct left take(filch_future *future)
 {
+    struct left left = { NULL, 0 };
     /* relaxed: the submitter's; publishing the task ordered it. */
-    if (!(atomic_load_explicit(&future->flags, memory_order_relaxed) & FILCHI_NOTED))
-        return NULL;
+    unsigned flags = atomic_load_explicit(&future->flags, memory_order_relaxed) & (FILCHI_NOTED | FILCHI_TIMED);
+    if (!flags)
+        return left;
     struct filchi_cold *cold = filchi_future_cold(future);
-    struct filchi_note *note = cold->note;
-    cold->note = NULL;
+    if (flags & FILCHI_NOTED) {
+        left = (struct left) { cold->note, cold->note->stamp };
+        left.note->stamp = 0; /* it waits but once */
+    } else {
+        left.stamp = cold->stamp;
+    }
+    cold->result_dtor = NULL;
     /* relaxed: as above. */
-    atomic_fetch_and_explicit(&future->flags, (uint16_t)~FILCHI_NOTED, memory_order_relaxed);
-    return note;
+    atomic_fetch_and_explicit(&future->flags, (uint16_t)~flags, memory_order_relaxed);
+    return left;
 }
 
-/* The same: puts one in; its cold part has no result. */
+/* The same: puts a note in; its cold part has no result. */
 static void put_note(filch_future *future, struct filchi_note *note)
 {
     filchi_future_cold(future)->note = note;
     filchi_future_mark(future, FILCHI_NOTED);
 }
 
+static void put_stamp(filch_future *future, uint64_t stamp)
+{
+    filchi_future_cold(future)->stamp = stamp;
+    /* relaxed: it is not published. */
+    unsigned flags = atomic_load_explicit(&future->flags, memory_order_relaxed);
+    atomic_store_explicit(&future->flags, (uint16_t)(flags | FILCHI_TIMED), memory_order_relaxed);
+}
+
 /* A new note in a task that is not published. 0 or -ENOMEM. */
-static int add_note(filch_future *future, void *data)
+static int add_note(filch_future *future, void *data, uint64_t stamp)
 {
     struct filchi_note *note = filchi_os_alloc(sizeof *note);
     if (!note)
         return -ENOMEM;
-    note->data = data;
+    *note = (struct filchi_note) { data, stamp };
     if (filchi_future_own_cold(future) == &filchi_cold_stand_in) {
         atomic_init(&future->cold, NULL);
         filchi_os_free(note);
@@ -99,54 +122,92 @@ static int add_note(filch_future *future, void *data)
 
 /* ---- Tasks ---- */
 
-int filchi_observe_submit(filch_pool *pool, filch_future *future)
+int filchi_observe_submit(filch_pool *pool, filch_future *future, unsigned weight)
 {
+    const filch_hooks *hooks = &pool->observer->hooks;
     void *data = NULL;
-    filch_event event = event_of(pool, thread_of(pool), future);
-    event.data = &data;
-    event.state = FILCH_PENDING;
-    call(pool, pool->observer->hooks.on_submit, &event);
-    int rc = data ? add_note(future, data) : 0;
+    filch_event event;
+    if (hooks->on_submit) {
+        event = event_of(pool, thread_of(pool), future);
+        event.data = &data;
+        event.state = FILCH_PENDING;
+        hooks->on_submit(&event, hooks->arg);
+    }
+    uint64_t stamp = weight ? filchi_metrics_stamp(weight) : 0;
+    int rc = data ? add_note(future, data, stamp) : 0;
     if (rc) {
         event.state = FILCH_CANCELLED;
         event.code = rc;
-        call(pool, pool->observer->hooks.on_drop, &event);
+        call(pool, hooks->on_drop, &event);
+    } else if (stamp && !data) {
+        put_stamp(future, stamp);
     }
     return rc;
 }
 
+void filchi_observe_time_many(const struct filchi_metrics *metrics, filch_future **futures, size_t n)
+{
+    size_t i;
+    for (unsigned weight = filchi_metrics_turn_of_many(metrics, &i); i < n; i += weight) {
+        struct filchi_cold *cold = filchi_cold_create(NULL);
+        if (cold == &filchi_cold_stand_in)
+            return;
+        atomic_init(&futures[i]->cold, cold);
+        filchi_future_mark(futures[i], FILCHI_COLD_ON_HEAP);
+        put_stamp(futures[i], filchi_metrics_stamp(weight));
+    }
+}
+
+static struct filchi_measures *measures_of(const struct filchi_thread *thread)
+{
+    return thread->guest ? NULL : thread->worker->measures;
+}
+
+/* Of a task that runs. */
+static filch_event event_of_run(struct filchi_observed *observed)
+{
+    const struct filchi_thread *thread = observed->thread;
+    filch_event event = event_of(thread->pool, thread->guest ? NULL : thread, observed->future);
+    event.data = &observed->data;
+    event.attempt = filch_future_attempts(observed->future);
+    return event;
+}
+
 void filchi_observe_start(struct filchi_observed *observed, struct filchi_thread *thread, filch_future *future)
 {
-    filch_pool *pool = thread->pool;
-    struct filchi_note *note = take_note(future);
-    *observed = (struct filchi_observed) { .thread = thread,
-                                           .future = future,
-                                           .note = note,
-                                           .data = note ? note->data : NULL,
-                                           .attempt = filch_future_attempts(future) };
-    filch_event event = event_of(pool, thread->guest ? NULL : thread, future);
-    event.data = &observed->data;
-    event.attempt = observed->attempt;
+    struct filchi_observer *observer = thread->pool->observer;
+    struct left left = take(future);
+    *observed = (struct filchi_observed) { .thread = thread, .future = future, .note = left.note };
+    if (left.note)
+        observed->data = left.note->data;
+    if (left.stamp)
+        filchi_metrics_started(observer->metrics, measures_of(thread), left.stamp);
+    if (!observer->hooks.on_start)
+        return;
+    filch_event event = event_of_run(observed);
     event.state = FILCH_RUNNING;
-    call(pool, pool->observer->hooks.on_start, &event);
+    observer->hooks.on_start(&event, observer->hooks.arg);
 }
 
 static void tell_finish(struct filchi_observed *observed, filch_state state, int code)
 {
-    struct filchi_thread *thread = observed->thread;
-    filch_pool *pool = thread->pool;
-    filch_event event = event_of(pool, thread->guest ? NULL : thread, observed->future);
-    event.data = &observed->data;
-    event.attempt = observed->attempt;
+    const struct filchi_thread *thread = observed->thread;
+    struct filchi_observer *observer = thread->pool->observer;
+    if (observer->metrics)
+        filchi_metrics_ended(observer->metrics, measures_of(thread), state);
+    if (!observer->hooks.on_finish)
+        return;
+    filch_event event = event_of_run(observed);
     event.state = state;
     event.code = code;
-    call(pool, pool->observer->hooks.on_finish, &event);
+    observer->hooks.on_finish(&event, observer->hooks.arg);
 }
 
 void filchi_observe_finish(struct filchi_observed *observed, filch_state state, int code)
 {
     tell_finish(observed, state, code);
-    filchi_os_free(observed->note);
+    if (observed->note)
+        filchi_os_free(observed->note);
 }
 
 void filchi_observe_again(struct filchi_observed *observed, int code)
@@ -158,16 +219,20 @@ void filchi_observe_again(struct filchi_observed *observed, int code)
 
 void filchi_observe_drop(const struct filchi_origin *origin, filch_future *future, filch_state state, int code)
 {
-    filch_pool *pool = origin->pool;
-    struct filchi_note *note = take_note(future);
-    void *data = note ? note->data : NULL;
-    filch_event event = event_of(pool, thread_of(pool), future);
-    event.data = &data;
-    event.attempt = filch_future_attempts(future);
-    event.state = state;
-    event.code = code;
-    call(pool, pool->observer->hooks.on_drop, &event);
-    filchi_os_free(note);
+    struct filchi_observer *observer = origin->observer;
+    struct left left = take(future);
+    void *data = left.note ? left.note->data : NULL;
+    if (observer->metrics)
+        filchi_metrics_dropped(observer->metrics, state);
+    if (observer->hooks.on_drop) {
+        filch_event event = event_of(origin->pool, thread_of(origin->pool), future);
+        event.data = &data;
+        event.attempt = filch_future_attempts(future);
+        event.state = state;
+        event.code = code;
+        observer->hooks.on_drop(&event, observer->hooks.arg);
+    }
+    filchi_os_free(left.note);
 }
 
 /* ---- Threads ---- */
@@ -192,15 +257,19 @@ void filchi_observe_unpark_now(const struct filchi_thread *thread)
     call(thread->pool, thread->pool->observer->hooks.on_unpark, &event);
 }
 
-void filchi_observe_handoff_now(const struct filchi_thread *thread, const struct filchi_worker *worker)
+void filchi_observe_handoff_now(struct filchi_thread *thread, const struct filchi_worker *worker)
 {
+    if (worker->measures)
+        thread->left_at = filchi_os_now();
     filch_event event = event_of(thread->pool, thread, thread->frame ? thread->frame->task : NULL);
     event.worker = worker->index;
     call(thread->pool, thread->pool->observer->hooks.on_handoff, &event);
 }
 
-void filchi_observe_resume_now(const struct filchi_thread *thread)
+void filchi_observe_resume_now(struct filchi_thread *thread)
 {
+    if (thread->worker->measures)
+        thread->away_ns += filchi_os_now() - thread->left_at;
     filch_event event = event_of(thread->pool, thread, thread->frame ? thread->frame->task : NULL);
     call(thread->pool, thread->pool->observer->hooks.on_resume, &event);
 }

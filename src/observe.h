@@ -12,7 +12,6 @@ struct filchi_observed {
     filch_future *future;
     struct filchi_note *note; /* of its submit, or NULL */
     void *data;               /* the hooks' own word during this attempt */
-    unsigned attempt;
 };
 
 /* The creator: an observer if the options ask for one. 0, -EINVAL, -E2BIG or -ENOMEM. */
@@ -25,13 +24,28 @@ static inline bool filchi_observe_runs(const filch_pool *pool)
 {
     return __builtin_expect(pool->observer != NULL, 0);
 }
-static inline bool filchi_observe_submits(const filch_pool *pool)
+/* Whether a hook hears of each submit. */
+static inline bool filchi_observe_hears(const filch_pool *pool)
 {
     return pool->observer && pool->observer->hooks.on_submit;
 }
+/* Whether the next submit of this thread is told of; if not, it is counted. */
+static inline bool filchi_observe_is_due(const filch_pool *pool)
+{
+    const struct filchi_observer *observer = pool->observer;
+    return __builtin_expect(observer != NULL, 0) &&
+           (observer->hooks.on_submit || (observer->metrics && filchi_metrics_is_due(observer->metrics)));
+}
+/* How many submits the one that follows stands for, if its wait is to be timed, for which it needs a cold part; or 0. */
+static inline unsigned filchi_observe_turn(const filch_pool *pool)
+{
+    return pool->observer && pool->observer->metrics ? filchi_metrics_turn(pool->observer->metrics) : 0;
+}
 
 /* The submitter, holding no lock, before it publishes a task that was accepted. 0; or -ENOMEM, and it was dropped. */
-int filchi_observe_submit(filch_pool *pool, filch_future *future);
+int filchi_observe_submit(filch_pool *pool, filch_future *future, unsigned weight);
+/* The same of many, of which no hook hears. */
+void filchi_observe_time_many(const struct filchi_metrics *metrics, filch_future **futures, size_t n);
 /* The runner; and then one of the next two, before anybody can see that it is over. */
 void filchi_observe_start(struct filchi_observed *observed, struct filchi_thread *thread, filch_future *future);
 void filchi_observe_finish(struct filchi_observed *observed, filch_state state, int code);
@@ -42,8 +56,8 @@ void filchi_observe_again(struct filchi_observed *observed, int code);
 void filchi_observe_stolen_now(struct filchi_thread *thread, filch_future *future);
 void filchi_observe_park_now(const struct filchi_thread *thread);
 void filchi_observe_unpark_now(const struct filchi_thread *thread);
-void filchi_observe_handoff_now(const struct filchi_thread *thread, const struct filchi_worker *worker);
-void filchi_observe_resume_now(const struct filchi_thread *thread);
+void filchi_observe_handoff_now(struct filchi_thread *thread, const struct filchi_worker *worker);
+void filchi_observe_resume_now(struct filchi_thread *thread);
 
 /* T's own, with a task that it has found by looking at others', if it was another worker's. */
 static inline void filchi_observe_stolen(struct filchi_thread *thread, filch_future *future)
@@ -65,13 +79,13 @@ static inline void filchi_observe_unpark(const struct filchi_thread *thread)
 }
 
 /* T's own, having given away `worker`; and having got one again. */
-static inline void filchi_observe_handoff(const struct filchi_thread *thread, const struct filchi_worker *worker)
+static inline void filchi_observe_handoff(struct filchi_thread *thread, const struct filchi_worker *worker)
 {
     if (filchi_observe_runs(thread->pool))
         filchi_observe_handoff_now(thread, worker);
 }
 
-static inline void filchi_observe_resume(const struct filchi_thread *thread)
+static inline void filchi_observe_resume(struct filchi_thread *thread)
 {
     if (filchi_observe_runs(thread->pool))
         filchi_observe_resume_now(thread);

@@ -9,14 +9,17 @@
 #define FILCHI_OBSERVER_H
 
 #include "future.h"
+#include "metrics.h"
 
 /* What a hook has left with a task that has not started, on the heap. */
 struct filchi_note {
     void *data;
+    uint64_t stamp; /* when it was submitted; 0: not timed. See metrics.h */
 };
 
 struct filchi_observer {
-    filch_hooks hooks; /* constant; those that are not wanted are NULL */
+    filch_hooks hooks;              /* constant; those that are not wanted are NULL */
+    struct filchi_metrics *metrics; /* constant, owned; NULL: not measured */
     /* Who cancels tasks and may still call a hook when the pool is drained; anyone. */
     _Atomic uint32_t dropping;
 };

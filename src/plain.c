@@ -96,7 +96,7 @@ int filch_submit(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out)
     int rc = filchi_submit_refusal(pool, fn);
     if (rc)
         return rc;
-    if (filchi_observe_submits(pool))
+    if (filchi_observe_is_due(pool))
         return filchi_submit_plain(pool, fn, arg, out);
     struct filchi_thread *thread = filchi_worker_holder_of(pool);
     if (thread)
@@ -129,6 +129,13 @@ static void init_many(const struct order *order, filch_future **futures, filch_s
     }
 }
 
+/* The waits of some of them are measured. */
+static void time_many(const filch_pool *pool, const struct order *order, filch_future **futures)
+{
+    if (pool->observer && pool->observer->metrics)
+        filchi_observe_time_many(pool->observer->metrics, futures, order->n);
+}
+
 static int submit_many_inside(struct filchi_thread *thread, const struct order *order, filch_future **futures)
 {
     filch_pool *pool = thread->pool;
@@ -145,6 +152,7 @@ static int submit_many_inside(struct filchi_thread *thread, const struct order *
     }
     filch_stop *stop = thread->frame ? filchi_future_stop(thread->frame->task) : pool->stop;
     init_many(order, futures, stop, stop == pool->stop ? 0 : FILCHI_STOP_OWNED);
+    time_many(pool, order, futures);
     filchi_counter_add(&worker->submitted, order->n);
     int rc = filchi_deque_push_many(&worker->deque, (void *const *)futures, order->n);
     if (rc) {
@@ -195,6 +203,7 @@ static int submit_many_outside(filch_pool *pool, const struct order *order, filc
     }
     if (!rc) {
         init_many(order, futures, pool->stop, 0);
+        time_many(pool, order, futures);
         rc = filchi_inject_push_many(&pool->inject, (void *const *)futures, order->n);
     }
     if (rc)
@@ -216,7 +225,7 @@ static int submit_many(filch_pool *pool, const struct order *order, filch_future
     struct filchi_thread *thread = filchi_worker_holder_of(pool);
     size_t done = 0;
     int rc;
-    if (filchi_observe_submits(pool))
+    if (filchi_observe_hears(pool))
         rc = submit_singly(pool, order, futures, &done);
     else if (thread)
         rc = submit_many_inside(thread, order, futures);

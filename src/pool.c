@@ -197,14 +197,12 @@ int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out)
     filch_pool_stats stats = { .size = size, .workers = filchi_pool_workers(pool) };
     for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++) {
         const struct filchi_worker *worker = filchi_pool_worker(pool, i);
-        stats.finished += filchi_counter_get(&worker->finished);
         stats.stolen += filchi_counter_get(&worker->stolen);
         stats.ran_in_place += filchi_counter_get(&worker->in_place);
         stats.handoffs += filchi_counter_get(&worker->handoffs);
         stats.parks += filchi_counter_get(&worker->parks);
     }
-    stats.finished += atomic_load_explicit(&pool->reaped, memory_order_relaxed); /* relaxed: a number to look at. */
-    stats.submitted = stats.finished + filchi_worker_unfinished(pool);
+    stats.submitted = filchi_worker_submitted(pool, &stats.finished);
     pthread_mutex_lock(&pool->handoff.lock);
     stats.threads = atomic_load_explicit(&pool->handoff.alive, memory_order_relaxed); /* relaxed: under the lock. */
     stats.threads_peak = pool->handoff.peak;

@@ -156,7 +156,7 @@ static int push(filch_pool *pool, const struct prepared *prepared, filch_future 
 {
     int rc = prepared->inside ? filchi_submit_push(prepared->inside->worker, future)
                               : filchi_inject_push(&pool->inject, future);
-    if (rc && filchi_observe_submits(pool))
+    if (rc && filchi_observe_runs(pool))
         filchi_observe_drop(pool->origin, future, FILCH_CANCELLED, rc);
     if (rc && !prepared->inside)
         give_up_outside(pool, future);
@@ -225,14 +225,15 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
     if (rc)
         return rc;
     bool filled = options != &plain; /* a member of a group has options */
-    bool cold = filled && needs_cold(options, prepared.plan, membership->group);
+    bool delayed = options->start_at_ns > 0;
+    unsigned weight = delayed ? 0 : filchi_observe_turn(pool);
+    bool cold = weight || (filled && needs_cold(options, prepared.plan, membership->group));
     filch_future *future =
         prepared.inside ? accept_inside(prepared.inside, cold, &rc) : accept_outside(pool, cold, &rc);
     if (!future) {
         discard(pool, &prepared);
         return rc;
     }
-    bool delayed = options->start_at_ns > 0;
     filchi_future_init(future, fn, arg, membership->refs);
     future->stop = hold_stop(pool, options->stop, membership->group, prepared.plan) |
                    (prepared.entry == FILCHI_ENTRY_PLACE ? FILCHI_STOP_PLACE : 0) |
@@ -240,7 +241,7 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
     if (filled)
         fill(future, options, &prepared, membership, delayed);
     filch_future *handle = future; /* a task nobody holds may be gone once it is published */
-    if (filchi_observe_submits(pool) && (rc = filchi_observe_submit(pool, future))) {
+    if (filchi_observe_runs(pool) && (rc = filchi_observe_submit(pool, future, weight))) {
         if (!prepared.inside)
             give_up_outside(pool, future);
     } else if (delayed) {

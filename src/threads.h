@@ -65,12 +65,13 @@ struct filchi_thread {
     filch_forked *stolen;          /* own: such a call that it has found instead of a task */
     unsigned regions;              /* own: blocking regions it is in; the worker is given away meanwhile */
     uint64_t awaits;               /* own: waits so far, to tell leaves from mains */
-    uintptr_t stack_low;           /* own: 0 if unknown, then nothing runs in place */
-    size_t stack_reserve;          /* own: what must be left below a task that is run in place, bytes */
-    struct filchi_label label;     /* own writes, all read */
-    _Atomic unsigned depth;        /* tasks on its stack; the same */
-    _Atomic long id;               /* the system's number of it; the same */
-    struct filchi_parker parker;   /* signalled when a worker was given or the pool ends */
+    int64_t left_at, away_ns;    /* own, if the pool measures: when it gave its worker away; how long it had none */
+    uintptr_t stack_low;         /* own: 0 if unknown, then nothing runs in place */
+    size_t stack_reserve;        /* own: what must be left below a task that is run in place, bytes */
+    struct filchi_label label;   /* own writes, all read */
+    _Atomic unsigned depth;      /* tasks on its stack; the same */
+    _Atomic long id;             /* the system's number of it; the same */
+    struct filchi_parker parker; /* signalled when a worker was given or the pool ends */
     /* All under handoff's lock. */
     enum filchi_place place;
     struct filchi_thread *next, *previous; /* in the list of that place */
