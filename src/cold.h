@@ -20,8 +20,12 @@ struct filchi_plan;
 struct filchi_cold {
     _Alignas(FILCHI_LINE) _Atomic(filch_error *) error; /* runner, or who first asks */
     void (*arg_dtor)(void *);                           /* submitter */
-    void (*result_dtor)(void *);                        /* runner */
-    const char *name;                                   /* submitter: name_inline or a block of its own */
+    union {
+        void (*result_dtor)(void *); /* runner */
+        struct filchi_note *note;    /* if NOTED: submitter, and between attempts; see observer.h */
+        uint64_t stamp;              /* if TIMED: submitter; see metrics.h */
+    };
+    const char *name; /* submitter: name_inline or a block of its own */
     char name_inline[FILCHI_NAME_INLINE];
     struct filchi_group *group; /* submitter; its scope, or NULL */
     struct filchi_plan *plan;   /* submitter; when it starts later or again, else NULL */

@@ -10,7 +10,7 @@ void filchi_worker_count_reaped(filch_pool *pool)
     atomic_fetch_add_explicit(&pool->reaped, 1, memory_order_release);
 }
 
-uint64_t filchi_worker_unfinished(filch_pool *pool)
+uint64_t filchi_worker_submitted(filch_pool *pool, uint64_t *out_finished)
 {
     /* Finished first, then submitted: what is counted as finished is then counted as submitted too, so
      * equality means that at the moment between the two everything was finished. The number of workers is read
@@ -28,6 +28,13 @@ uint64_t filchi_worker_unfinished(filch_pool *pool)
         submitted += pool->shards[i].submitted;
         filchi_lock_give(&pool->shards[i].lock);
     }
+    *out_finished = finished;
+    return submitted;
+}
+
+uint64_t filchi_worker_unfinished(filch_pool *pool)
+{
+    uint64_t finished, submitted = filchi_worker_submitted(pool, &finished);
     return submitted - finished;
 }
 

@@ -3,6 +3,7 @@
 #include "find.h"
 
 #include "handoff.h"
+#include "observe.h"
 #include "starting.h"
 #include "stopping.h"
 
@@ -59,6 +60,8 @@ static filch_future *steal(struct filchi_thread *thread, bool sub_tasks)
         struct filchi_worker *victim = filchi_pool_worker(pool, (first + i) % n);
         if (victim != own)
             found = sub_tasks ? steal_oldest(&victim->deque) : filchi_find_in(victim, &thread->outside);
+        if (found)
+            thread->robbed = victim->index + 1;
     }
     filchi_reader_end(&own->thief);
     if (found)
@@ -154,6 +157,7 @@ filch_future *filchi_find_sub_task(struct filchi_thread *thread)
 static filch_future *search(struct filchi_thread *thread)
 {
     filch_pool *pool = thread->pool;
+    thread->robbed = 0;
     filch_future *found = steal(thread, false);
     if (found || filchi_forker_steal(thread))
         return found;
@@ -198,12 +202,15 @@ filch_future *filchi_find_work(struct filchi_thread *thread)
             }
         }
         filch_future *found = take_own(thread);
-        if (!found) {
+        bool searched = !found;
+        if (searched) {
             filchi_stopping_tell(thread);
             found = search(thread);
         }
         if (found || thread->stolen) {
             filchi_handoff_found(thread);
+            if (searched && found)
+                filchi_observe_stolen(thread, found);
             if (found)
                 return found;
             filchi_forker_run_stolen(thread);

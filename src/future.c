@@ -3,6 +3,7 @@
 #include "future.h"
 
 #include "error.h"
+#include "observer.h"
 #include "os.h"
 #include "plan.h"
 #include "transition.h"
@@ -184,6 +185,27 @@ static void tell(filch_future *future, struct filchi_group *group, uintptr_t sto
         group->left(group, to, 1);
 }
 
+/* It will not run, or not again. */
+static void drop(const struct filchi_origin *origin, filch_future *future, filch_state to)
+{
+    int code = to == FILCH_STOPPED ? filchi_future_code(future) : -ECANCELED;
+    filchi_observe_drop(origin, future, to, code);
+}
+
+/* Ends one that has not started, or waits. If there is an observer, which is told, the caller holds a handle. */
+static bool move_unrun(filch_future *future, filch_state from, filch_state to, uintptr_t *old)
+{
+    const struct filchi_origin *origin = filchi_origin_of(future);
+    if (!filchi_observer_drops(origin))
+        return filchi_waitlist_move(&future->waiters, from, to, old);
+    filchi_observer_hold(origin);
+    bool moved = filchi_waitlist_move(&future->waiters, from, to, old);
+    if (moved)
+        drop(origin, future, to);
+    filchi_observer_let_go(origin); /* before the waiters are told: a callback may wait for the pool's end */
+    return moved;
+}
+
 /* Ends a task that the caller has claimed, or cancels one that has not started. False: `from` is not its state. */
 static bool finish(filch_future *future, filch_state from, filch_state to)
 {
@@ -191,7 +213,9 @@ static bool finish(filch_future *future, filch_state from, filch_state to)
     const struct filchi_cold *cold = filchi_future_cold(future);
     struct filchi_group *group = cold ? cold->group : NULL;
     uintptr_t old;
-    if (!filchi_waitlist_move(&future->waiters, from, to, &old))
+    bool moved = from == FILCH_RUNNING ? filchi_waitlist_move(&future->waiters, from, to, &old)
+                                       : move_unrun(future, from, to, &old);
+    if (!moved)
         return false;
     if (stop & FILCHI_STOP_GROUP) /* only now the scope, and its stop, is there for certain */
         group = ((const filch_stop *)(stop & ~FILCHI_STOP_FLAGS))->group;
@@ -199,23 +223,42 @@ static bool finish(filch_future *future, filch_state from, filch_state to)
     return true;
 }
 
+/* One that no other thread will run, which the caller cannot keep others from freeing once it is final: so it is
+ * claimed, and its observer told, before. False: `from` is not its state. */
+static bool end_entry(filch_future *future, filch_state from, filch_state to)
+{
+    const struct filchi_origin *origin = filchi_origin_of(future);
+    uintptr_t old;
+    if (!filchi_observer_drops(origin))
+        return finish(future, from, to);
+    if (!filchi_waitlist_move(&future->waiters, from, FILCH_RUNNING, &old))
+        return false;
+    drop(origin, future, to);
+    return finish(future, FILCH_RUNNING, to);
+}
+
 void filchi_future_cancel_entry(filch_future *future)
 {
     struct owned owned = what_it_owns(future);
-    if (finish(future, FILCH_PENDING, FILCH_CANCELLED))
+    if (end_entry(future, FILCH_PENDING, FILCH_CANCELLED))
         drop_owned(&owned);
     else
         filch_future_unref(future);
 }
 
-void filchi_future_complete(filch_future *future, int rc)
+filch_state filchi_future_judge(const filch_future *future, int *rc)
 {
-    filch_state to = FILCH_DONE;
-    if (rc != 0) {
+    if (*rc == 0)
+        return FILCH_DONE;
+    int reason = *rc == -ECANCELED ? filch_stop_reason(filchi_future_stop(future)) : 0;
+    *rc = reason ? reason : *rc < 0 ? *rc : -EINVAL;
+    return reason ? FILCH_STOPPED : FILCH_FAILED;
+}
+
+void filchi_future_complete_as(filch_future *future, filch_state to, int code)
+{
+    if (to != FILCH_DONE) {
         filchi_future_drop_result(future);
-        int reason = rc == -ECANCELED ? filch_stop_reason(filchi_future_stop(future)) : 0;
-        to = reason ? FILCH_STOPPED : FILCH_FAILED;
-        int code = reason ? reason : rc < 0 ? rc : -EINVAL;
         filchi_future_set_code(future, code);
         struct filchi_group *group = filchi_future_group(future);
         if (group && to == FILCH_FAILED) {
@@ -225,6 +268,12 @@ void filchi_future_complete(filch_future *future, int rc)
     }
     filchi_future_drop_stop(future);
     finish(future, FILCH_RUNNING, to);
+}
+
+void filchi_future_complete(filch_future *future, int rc)
+{
+    filch_state to = filchi_future_judge(future, &rc);
+    filchi_future_complete_as(future, to, rc);
 }
 
 /* One try at a task that has not started. */
@@ -245,7 +294,7 @@ static bool cancel_waiting(filch_future *future)
 {
     uintptr_t old;
     filch_future_ref(future); /* for the timer thread's hold */
-    if (!filchi_waitlist_move(&future->waiters, FILCH_RETRY_WAIT, FILCH_CANCELLED, &old)) {
+    if (!move_unrun(future, FILCH_RETRY_WAIT, FILCH_CANCELLED, &old)) {
         filch_future_unref(future);
         return false;
     }
@@ -296,7 +345,7 @@ bool filchi_future_take_back(filch_future *future)
 static bool end_waiting(filch_future *future, filch_state to)
 {
     struct owned owned = what_it_owns(future);
-    if (!finish(future, FILCH_RETRY_WAIT, to))
+    if (!end_entry(future, FILCH_RETRY_WAIT, to))
         return false;
     drop_owned(&owned);
     return true;

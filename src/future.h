@@ -25,6 +25,8 @@ struct filchi_thread;
 #define FILCHI_COLD_ON_HEAP 1u /* its cold part is not of a slab; who has put it there */
 #define FILCHI_LOOKED 2u       /* somebody knows that it FAILED; whoever asks once it has */
 #define FILCHI_CONTEXT 4u      /* it has, or had, a context; submitter */
+#define FILCHI_NOTED 8u        /* its cold part has a note in the place of result_dtor; see observer.h */
+#define FILCHI_TIMED 16u       /* the same, but when it was submitted */
 
 /* Bits below the stop's pointer. */
 #define FILCHI_STOP_OWNED ((uintptr_t)1)

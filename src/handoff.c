@@ -3,6 +3,7 @@
 #include "handoff.h"
 
 #include "deadlock.h"
+#include "observe.h"
 #include "places.h"
 #include "starting.h"
 
@@ -37,7 +38,7 @@ static bool must_end(struct filchi_thread *thread, bool timed_out)
 bool filchi_handoff_await_worker(struct filchi_thread *thread)
 {
     struct filchi_handoff *handoff = &thread->pool->handoff;
-    bool timed_out = false, end = false;
+    bool timed_out = false, end = false, parked = false;
     for (;;) {
         uint32_t seen = filchi_parker_count(&thread->parker);
         pthread_mutex_lock(&handoff->lock);
@@ -47,11 +48,16 @@ bool filchi_handoff_await_worker(struct filchi_thread *thread)
         pthread_mutex_unlock(&handoff->lock);
         if (end || given)
             break;
+        if (!parked)
+            filchi_observe_park(thread);
+        parked = true;
         int64_t deadline = surplus ? filchi_os_deadline(FILCHI_KEEP_ALIVE_NS) : FILCHI_NEVER;
         timed_out = filchi_parker_wait(&thread->parker, seen, deadline) == -ETIMEDOUT;
     }
     if (!end)
         filchi_slab_here = &thread->worker->slab;
+    if (parked)
+        filchi_observe_unpark(thread);
     return !end;
 }
 
@@ -120,6 +126,7 @@ static int leave_worker(struct filchi_thread *thread, enum filchi_place place)
 {
     filch_pool *pool = thread->pool;
     struct filchi_handoff *handoff = &pool->handoff;
+    const struct filchi_worker *worker = thread->worker;
     pthread_mutex_lock(&handoff->lock);
     if (place == FILCHI_BLOCKED && filchi_deadlock_closed(thread)) {
         pthread_mutex_unlock(&handoff->lock);
@@ -129,11 +136,11 @@ static int leave_worker(struct filchi_thread *thread, enum filchi_place place)
     struct filchi_thread *next = filchi_place_release(thread); /* S1 */
     filchi_place_enter(handoff, thread, place);
     pthread_mutex_unlock(&handoff->lock);
-    if (next) {
+    if (next)
         filchi_parker_signal(&next->parker);
-        return 0;
-    }
-    filchi_handoff_look_again(pool);
+    else
+        filchi_handoff_look_again(pool);
+    filchi_observe_handoff(thread, worker);
     return 0;
 }
 
@@ -229,6 +236,8 @@ enum filchi_poke filchi_handoff_poked(struct filchi_thread *thread, uint32_t *du
     pthread_mutex_lock(&handoff->lock);
     enum filchi_poke poke = collect_poke(thread, due);
     pthread_mutex_unlock(&handoff->lock);
+    if (poke == FILCHI_POKE_RUN || poke == FILCHI_POKE_FAIL)
+        filchi_observe_resume(thread);
     return poke;
 }
 
@@ -254,6 +263,7 @@ void filchi_handoff_unblock(struct filchi_thread *thread, uint32_t *due)
     pthread_mutex_unlock(&handoff->lock);
     filchi_slab_here = &thread->worker->slab;
     filchi_handoff_found(thread); /* the giver may have searched; this thread goes on with its task */
+    filchi_observe_resume(thread);
 }
 
 /* ---- The end ---- */

@@ -246,7 +246,7 @@ void filchi_later_enter(filch_future *future, int64_t due)
     enter(timers, plan, attach(plan, due));
 }
 
-bool filchi_later_again(filch_pool *pool, filch_future *future, int rc)
+bool filchi_later_again(filch_pool *pool, filch_future *future, int rc, struct filchi_observed *observed)
 {
     struct filchi_plan *plan = filchi_future_plan(future);
     if (!plan || !plan->has_retry || (rc == -ECANCELED && filchi_stop_peek(filchi_future_stop(future))))
@@ -258,6 +258,8 @@ bool filchi_later_again(filch_pool *pool, filch_future *future, int rc)
     }
     filch_error_unref(plan->last);
     plan->last = filch_error_ref(error);
+    if (observed)
+        filchi_observe_again(observed, rc < 0 ? rc : -EINVAL);
     int64_t due = attach(plan, filchi_os_now() + filchi_retry_interval(plan));
     /* relaxed: counted before its queue entry counts as finished, which publishes it. */
     atomic_fetch_add_explicit(&pool->waits, 1, memory_order_relaxed);

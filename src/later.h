@@ -11,6 +11,7 @@
 #ifndef FILCHI_LATER_H
 #define FILCHI_LATER_H
 
+#include "observe.h"
 #include "plan.h"
 #include "worker.h"
 
@@ -22,7 +23,7 @@ void filchi_later_enter(filch_future *future, int64_t due);
 
 /* Who ran it, with what it returned: whether it waits for another attempt, and must not be touched any more. If
  * not, its error tells of the attempts. */
-bool filchi_later_again(filch_pool *pool, filch_future *future, int rc);
+bool filchi_later_again(filch_pool *pool, filch_future *future, int rc, struct filchi_observed *observed);
 
 /* Anyone, after the pool was closed with FILCHI_CANCEL: returns when what waited is cancelled. */
 void filchi_later_cancel_all(filch_pool *pool);

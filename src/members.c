@@ -4,6 +4,7 @@
 
 #include "find.h"
 #include "handoff.h"
+#include "observe.h"
 #include "stopping.h"
 #include "transition.h"
 
@@ -105,10 +106,12 @@ bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_
                               enum filchi_members which)
 {
     bool newest = which == FILCHI_MEMBERS_NEWEST;
+    thread->robbed = 0;
     filch_future *future = newest ? take_newest_member(thread, group) : take_any_member(thread, group);
     if (!future)
         return false;
     filchi_counter_add(&thread->worker->in_place, 1);
+    filchi_observe_stolen(thread, future);
     if (which == FILCHI_MEMBERS_STOPPED && filchi_future_is_of(future, group))
         stop_entry(thread, future);
     else

@@ -2,6 +2,8 @@
 /* What outlives a pool: see origin.h. */
 #include "origin.h"
 
+#include "observer.h"
+
 struct filchi_origin *filchi_origin_create(void)
 {
     struct filchi_origin *origin = filchi_os_alloc(sizeof *origin);
@@ -27,5 +29,8 @@ void filchi_origin_unref(struct filchi_origin *origin)
     if (atomic_fetch_sub_explicit(&origin->refs, 1, memory_order_acq_rel) != 1)
         return;
     filchi_os_process_fini(&origin->process);
+    if (origin->observer)
+        filchi_os_free(origin->observer->metrics);
+    filchi_os_free(origin->observer);
     filchi_os_free(origin);
 }

@@ -12,6 +12,8 @@ struct filchi_origin {
     struct filchi_os_process process; /* constant: the pool's; in any other one it is dead */
     void (*on_unobserved)(const filch_error *error, void *arg); /* constant; NULL: none */
     void *unobserved_arg;                                       /* constant */
+    filch_pool *pool;                 /* constant: for its observer, and there as long as it is called */
+    struct filchi_observer *observer; /* constant, owned; NULL: none */
     _Atomic uint32_t refs;
 };
 

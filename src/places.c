@@ -58,6 +58,7 @@ struct filchi_worker *filchi_place_pop_idle(filch_pool *pool, bool search)
 {
     struct filchi_worker *worker = pool->handoff.idle;
     pool->handoff.idle = worker->next_idle;
+    atomic_store_explicit(&worker->idle, false, memory_order_relaxed); /* relaxed: to look at. */
     filchi_idle_take(&pool->idle, search);
     return worker;
 }
@@ -66,6 +67,7 @@ void filchi_place_push_idle(filch_pool *pool, struct filchi_worker *worker, bool
 {
     worker->next_idle = pool->handoff.idle;
     pool->handoff.idle = worker;
+    atomic_store_explicit(&worker->idle, true, memory_order_relaxed); /* relaxed: as above. */
     filchi_idle_add(&pool->idle, searched);
 }
 

@@ -4,6 +4,7 @@
  * does not need is not looked at; whatever is out of the ordinary goes the way of submit.c.
  */
 #include "handoff.h"
+#include "observe.h"
 #include "submit.h"
 #include "transition.h"
 
@@ -98,6 +99,8 @@ int filch_submit(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out)
     int rc = filchi_submit_refusal(pool, fn);
     if (rc)
         return rc;
+    if (filchi_observe_is_due(pool))
+        return filchi_submit_plain(pool, fn, arg, out);
     struct filchi_thread *thread = filchi_worker_holder_of(pool);
     if (thread)
         return submit_inside(thread, fn, arg, out);
@@ -130,6 +133,13 @@ static void init_many(const struct order *order, filch_future **futures, filch_s
     }
 }
 
+/* The waits of some of them are measured. */
+static void time_many(const filch_pool *pool, const struct order *order, filch_future **futures)
+{
+    if (pool->observer && pool->observer->metrics)
+        filchi_observe_time_many(pool->observer->metrics, futures, order->n);
+}
+
 static int submit_many_inside(struct filchi_thread *thread, const struct order *order, filch_future **futures)
 {
     filch_pool *pool = thread->pool;
@@ -146,6 +156,7 @@ static int submit_many_inside(struct filchi_thread *thread, const struct order *
     }
     filch_stop *stop = thread->frame ? filchi_future_stop(thread->frame->task) : pool->stop;
     init_many(order, futures, stop, stop == pool->stop ? 0 : FILCHI_STOP_OWNED);
+    time_many(pool, order, futures);
     filchi_counter_add(&worker->submitted, order->n);
     int rc = filchi_deque_push_many(&worker->deque, (void *const *)futures, order->n);
     if (rc) {
@@ -196,6 +207,7 @@ static int submit_many_outside(filch_pool *pool, const struct order *order, filc
     }
     if (!rc) {
         init_many(order, futures, pool->stop, 0);
+        time_many(pool, order, futures);
         rc = filchi_inject_push_many(&pool->inject, (void *const *)futures, order->n);
     }
     if (rc)
@@ -217,7 +229,9 @@ static int submit_many(filch_pool *pool, const struct order *order, filch_future
     struct filchi_thread *thread = filchi_worker_holder_of(pool);
     size_t done = 0;
     int rc;
-    if (thread)
+    if (filchi_observe_hears(pool))
+        rc = submit_singly(pool, order, futures, &done);
+    else if (thread)
         rc = submit_many_inside(thread, order, futures);
     else if (is_simply_outside(pool))
         rc = submit_many_outside(pool, order, futures);

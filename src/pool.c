@@ -3,6 +3,7 @@
 #include "error.h"
 #include "handoff.h"
 #include "later.h"
+#include "observe.h"
 #include "options.h"
 #include "resize.h"
 #include "starting.h"
@@ -78,10 +79,13 @@ static int init_home(filch_pool *pool, const filch_pool_options *chosen)
         return -ENOMEM;
     pool->origin->on_unobserved = chosen->on_unobserved;
     pool->origin->unobserved_arg = chosen->unobserved_arg;
-    pool->home = filchi_slab_home_create(FILCHI_SHARDS + chosen->workers);
-    if (!pool->home) {
+    pool->origin->pool = pool;
+    int rc = filchi_observe_init(pool, chosen);
+    if (!rc && !(pool->home = filchi_slab_home_create(FILCHI_SHARDS + chosen->workers)))
+        rc = -ENOMEM;
+    if (rc) {
         filchi_origin_unref(pool->origin);
-        return -ENOMEM;
+        return rc;
     }
     filchi_slab_home_set_user(pool->home, filchi_origin_ref(pool->origin), release_origin);
     return 0;
@@ -193,14 +197,12 @@ int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out)
     filch_pool_stats stats = { .size = size, .workers = filchi_pool_workers(pool) };
     for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++) {
         const struct filchi_worker *worker = filchi_pool_worker(pool, i);
-        stats.finished += filchi_counter_get(&worker->finished);
         stats.stolen += filchi_counter_get(&worker->stolen);
         stats.ran_in_place += filchi_counter_get(&worker->in_place);
         stats.handoffs += filchi_counter_get(&worker->handoffs);
         stats.parks += filchi_counter_get(&worker->parks);
     }
-    stats.finished += atomic_load_explicit(&pool->reaped, memory_order_relaxed); /* relaxed: a number to look at. */
-    stats.submitted = stats.finished + filchi_worker_unfinished(pool);
+    stats.submitted = filchi_worker_submitted(pool, &stats.finished);
     pthread_mutex_lock(&pool->handoff.lock);
     stats.threads = atomic_load_explicit(&pool->handoff.alive, memory_order_relaxed); /* relaxed: under the lock. */
     stats.threads_peak = pool->handoff.peak;
@@ -280,7 +282,9 @@ int filch_pool_shutdown(filch_pool *pool, unsigned flags, int64_t timeout_ns, fi
         return 0;
     }
     int rc = await_drained(pool, deadline);
-    if (rc && out_error)
+    if (!rc)
+        filchi_observe_settle(pool);
+    else if (out_error)
         *out_error = name_stragglers(pool);
     return rc;
 }

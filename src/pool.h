@@ -7,6 +7,7 @@
 #include "forker.h"
 #include "idle.h"
 #include "lock.h"
+#include "observer.h"
 #include "origin.h"
 #include "threads.h"
 #include "timers.h"
@@ -87,6 +88,7 @@ struct filch_pool {
     pthread_mutex_t making;                         /* held by who makes workers */
     struct filchi_slab_home *home;                  /* constant */
     struct filchi_origin *origin;                   /* constant; a reference */
+    struct filchi_observer *observer;               /* constant; the origin's */
     struct filchi_handoff handoff;
     struct filchi_capacity capacity;
     struct filchi_readers thieves; /* the workers' */

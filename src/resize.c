@@ -41,6 +41,9 @@ static int make_worker(filch_pool *pool, unsigned index)
     if (rc)
         return rc;
     struct filchi_worker *worker = filchi_pool_worker(pool, index);
+    if (pool->observer && pool->observer->metrics && !worker->measures &&
+        !(worker->measures = filchi_measures_create())) /* it stays for the next try */
+        return -ENOMEM;
     rc = filchi_deque_init(&worker->deque);
     if (rc)
         return rc;
@@ -48,6 +51,7 @@ static int make_worker(filch_pool *pool, unsigned index)
     filchi_slab_init(&worker->slab, pool->home, FILCHI_SHARDS + index);
     filchi_readers_add(&pool->thieves, &worker->thief);
     worker->pool = pool;
+    worker->index = index;
     worker->random = UINT64_C(0x9E3779B97F4A7C15) * (index + 1);
     worker->leaves.ns = worker->outside.ns = FILCHI_AVERAGE_NONE;
     return 0;
@@ -77,8 +81,13 @@ int filchi_resize_make(filch_pool *pool, unsigned workers)
 
 void filchi_resize_free(filch_pool *pool)
 {
-    for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++)
+    unsigned made = filchi_pool_made(pool);
+    for (unsigned i = 0; i < made; i++)
         filchi_deque_fini(&filchi_pool_worker(pool, i)->deque);
+    /* Perhaps of one more, which could not be completed. */
+    for (unsigned i = 0, low = 0, n = pool->first_block; i < FILCHI_BLOCKS && pool->blocks[i]; i++, low = n, n *= 2)
+        for (unsigned k = low; k < n && k <= made && k < FILCHI_WORKERS_MAX; k++)
+            filchi_os_free(pool->blocks[i][k - low].measures);
     for (unsigned block = 0; block < FILCHI_BLOCKS; block++)
         filchi_os_free(pool->blocks[block]);
 }

@@ -5,6 +5,7 @@
 
 #include "deque.h"
 #include "inject.h"
+#include "metrics.h"
 #include "readers.h"
 #include "slab.h"
 
@@ -29,7 +30,8 @@ static inline uint64_t filchi_counter_get(const filchi_counter *counter)
 #define FILCHI_AVERAGE_NONE INT64_MAX
 struct filchi_average {
     int64_t ns;
-    unsigned until_sample; /* tasks until the next one is timed */
+    unsigned skipped; /* since the last one that was timed */
+    unsigned every;   /* how many to skip */
 };
 
 struct filchi_worker {
@@ -37,15 +39,18 @@ struct filchi_worker {
     struct filchi_batch batch;
     _Alignas(FILCHI_LINE) struct filchi_slab slab; /* holder */
     filch_pool *pool;                              /* constant */
+    unsigned index;                                /* constant */
     struct filchi_worker *next_idle;               /* handoff's lock: in `idle` or `retired` */
     _Atomic bool retired;                          /* out of circulation; written under handoff's lock */
+    _Atomic bool idle;                             /* nobody holds it; the same */
     const struct filchi_thread *holder;            /* handoff's lock; what a dump noted, as the next */
     bool is_idle;
-    struct filchi_reader thief;    /* holder: as it steals */
-    uint64_t random;               /* holder: where the next steal begins */
-    unsigned tick;                 /* holder: tasks found, for fairness */
-    struct filchi_average leaves;  /* holder: tasks that did not wait */
-    struct filchi_average outside; /* holder: tasks from outside, waits included */
+    struct filchi_reader thief;       /* holder: as it steals */
+    uint64_t random;                  /* holder: where the next steal begins */
+    unsigned tick;                    /* holder: tasks found, for fairness */
+    struct filchi_average leaves;     /* holder: tasks that did not wait */
+    struct filchi_average outside;    /* holder: tasks from outside, waits included */
+    struct filchi_measures *measures; /* constant, owned; NULL: the pool measures nothing */
     filchi_counter submitted, finished, stolen, in_place, handoffs, parks;
 };
 

@@ -3,6 +3,7 @@
 #include "stopping.h"
 
 #include "handoff.h"
+#include "observe.h"
 #include "transition.h"
 
 /* Most tasks of which the group is told together: who waits for one of them should not wait for all. */
@@ -45,22 +46,33 @@ static inline bool collect(struct filchi_stopped *stopped, filch_future *future,
     return true;
 }
 
+/* Who has claimed it, or keeps it. */
+static inline void drop(const struct filchi_thread *thread, filch_future *future, int code)
+{
+    if (filchi_observe_runs(thread->pool))
+        filchi_observe_drop(thread->pool->origin, future, FILCH_STOPPED, code);
+}
+
 /* Of one that the caller has claimed: as collect(). */
-static bool end(struct filchi_stopped *stopped, filch_future *future, int code, uintptr_t *old)
+static bool end(struct filchi_thread *thread, filch_future *future, int code, uintptr_t *old)
 {
     bool kept = future->stop & FILCHI_STOP_KEPT;
     bool cold = filchi_future_cold(future) != NULL;
+    drop(thread, future, code);
     *old = filchi_future_complete_stopped(future, code);
-    return collect(stopped, future, kept, cold, *old);
+    return collect(&thread->stopped, future, kept, cold, *old);
 }
 
 /* Of an entry: the same, unless it is stale. */
-static inline bool end_entry(struct filchi_stopped *stopped, filch_future *future, uintptr_t *old)
+static inline bool end_entry(struct filchi_thread *thread, filch_future *future, uintptr_t *old)
 {
+    struct filchi_stopped *stopped = &thread->stopped;
     if (!(future->stop & FILCHI_STOP_KEPT))
-        return filchi_future_claim(future) == FILCHI_CLAIM_STALE || end(stopped, future, stopped->code, old);
-    return filchi_future_stop_entry(future, stopped->code, old) == FILCHI_CLAIM_STALE ||
-           collect(stopped, future, true, false, *old);
+        return filchi_future_claim(future) == FILCHI_CLAIM_STALE || end(thread, future, stopped->code, old);
+    if (filchi_future_stop_entry(future, stopped->code, old) == FILCHI_CLAIM_STALE)
+        return true;
+    drop(thread, future, stopped->code);
+    return collect(stopped, future, true, false, *old);
 }
 
 /* Callbacks and destructors may take their time, and wait, so that this thread stops others meanwhile. */
@@ -84,7 +96,7 @@ void filchi_stopping_end(struct filchi_thread *thread, filch_future *future)
         *stopped = (struct filchi_stopped) { .group = group, .code = group ? filch_stop_reason(group->stop) : 0 };
     }
     filchi_future_drop_stop(future);
-    if (!end(stopped, future, code, &old))
+    if (!end(thread, future, code, &old))
         end_slowly(thread, future, group, old);
     thread->stopping = true;
 }
@@ -103,7 +115,7 @@ static unsigned stop_entries(struct filchi_thread *thread, void *const *items, u
         if (!(future->stop & FILCHI_STOP_GROUP) || filchi_future_stop(future) != stop)
             return i;
         filchi_worker_give_up_place(thread, future);
-        if (!end_entry(stopped, future, old)) {
+        if (!end_entry(thread, future, old)) {
             *slow = future;
             return i + 1;
         }

@@ -5,6 +5,7 @@
 #include "cq.h"
 #include "handoff.h"
 #include "later.h"
+#include "observe.h"
 #include "options.h"
 #include "transition.h"
 
@@ -156,15 +157,24 @@ static int prepare(filch_pool *pool, filch_fn *fn, const filch_task_options *opt
     return rc;
 }
 
-static int publish_outside(filch_pool *pool, filch_future *future)
+/* It was accepted from outside, and counted: dealt with. */
+static void give_up_outside(filch_pool *pool, const filch_future *future)
 {
-    int rc = filchi_inject_push(&pool->inject, future);
-    if (!rc)
-        return 0;
     if (future->stop & FILCHI_STOP_PLACE)
         filchi_capacity_leave(pool);
-    filchi_worker_count_reaped(pool); /* as above */
+    filchi_worker_count_reaped(pool);
     filchi_worker_check_drained(pool);
+}
+
+/* Into a queue. 0 or -ENOMEM. */
+static int push(filch_pool *pool, const struct prepared *prepared, filch_future *future)
+{
+    int rc = prepared->inside ? filchi_submit_push(prepared->inside->worker, future)
+                              : filchi_inject_push(&pool->inject, future);
+    if (rc && filchi_observe_runs(pool))
+        filchi_observe_drop(pool->origin, future, FILCH_CANCELLED, rc);
+    if (rc && !prepared->inside)
+        give_up_outside(pool, future);
     return rc;
 }
 
@@ -174,8 +184,7 @@ static int publish(filch_pool *pool, const struct prepared *prepared, filch_futu
         filchi_worker_run_as_guest(pool, future);
         return 0;
     }
-    int rc =
-        prepared->inside ? filchi_submit_push(prepared->inside->worker, future) : publish_outside(pool, future);
+    int rc = push(pool, prepared, future);
     if (rc)
         return rc;
     if (of_group && !prepared->inside) /* who waits for the group does not look there if it has not heard of it */
@@ -231,14 +240,15 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
     if (rc)
         return rc;
     bool filled = options != &filchi_submit_plainly; /* a member of a group has options */
-    bool cold = filled && needs_cold(options, prepared.plan, membership->group);
+    bool delayed = options->start_at_ns > 0;
+    unsigned weight = delayed ? 0 : filchi_observe_turn(pool);
+    bool cold = weight || (filled && needs_cold(options, prepared.plan, membership->group));
     filch_future *future = prepared.inside ? accept_inside(cold, membership->cq, &prepared, &rc)
                                            : accept_outside(pool, cold, membership->cq, &prepared, &rc);
     if (!future) {
         discard(pool, &prepared);
         return rc;
     }
-    bool delayed = options->start_at_ns > 0;
     filchi_future_init(future, fn, arg, membership->refs);
     future->stop = hold_stop(pool, options->stop, membership->group, prepared.plan) |
                    (prepared.entry == FILCHI_ENTRY_PLACE ? FILCHI_STOP_PLACE : 0) |
@@ -249,7 +259,10 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
         filchi_cq_attach(membership->cq, prepared.node, future, membership->tag);
     filchi_future_inherit_context(future);
     filch_future *handle = future; /* a task nobody holds may be gone once it is published */
-    if (delayed) {
+    if (filchi_observe_runs(pool) && (rc = filchi_observe_submit(pool, future, weight))) {
+        if (!prepared.inside)
+            give_up_outside(pool, future);
+    } else if (delayed) {
         if (prepared.inside) /* outside it is counted already */
             filchi_counter_add(&prepared.inside->worker->submitted, 1);
         filchi_later_enter(future, options->start_at_ns);

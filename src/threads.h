@@ -57,6 +57,7 @@ struct filchi_thread {
     struct filchi_frame *frame;    /* own: innermost task */
     bool searching;                /* own, or the giver: counted in the idle word */
     bool outside;                  /* own: the task found last came from outside */
+    unsigned robbed;               /* own: 1 more than the index of the worker it was stolen from; 0: it was not */
     struct filchi_stopped stopped; /* own */
     bool stopping;                 /* own: the last task was stopped before it ran, which takes no time */
     bool due;                      /* own: it had waited for its time, and holds no place */
@@ -65,12 +66,13 @@ struct filchi_thread {
     filch_forked *stolen;          /* own: such a call that it has found instead of a task */
     unsigned regions;              /* own: blocking regions it is in; the worker is given away meanwhile */
     uint64_t awaits;               /* own: waits so far, to tell leaves from mains */
-    uintptr_t stack_low;           /* own: 0 if unknown, then nothing runs in place */
-    size_t stack_reserve;          /* own: what must be left below a task that is run in place, bytes */
-    struct filchi_label label;     /* own writes, all read */
-    _Atomic unsigned depth;        /* tasks on its stack; the same */
-    _Atomic long id;               /* the system's number of it; the same */
-    struct filchi_parker parker;   /* signalled when a worker was given or the pool ends */
+    int64_t left_at, away_ns;    /* own, if the pool measures: when it gave its worker away; how long it had none */
+    uintptr_t stack_low;         /* own: 0 if unknown, then nothing runs in place */
+    size_t stack_reserve;        /* own: what must be left below a task that is run in place, bytes */
+    struct filchi_label label;   /* own writes, all read */
+    _Atomic unsigned depth;      /* tasks on its stack; the same */
+    _Atomic long id;             /* the system's number of it; the same */
+    struct filchi_parker parker; /* signalled when a worker was given or the pool ends */
     /* All under handoff's lock. */
     enum filchi_place place;
     struct filchi_thread *next, *previous; /* in the list of that place */

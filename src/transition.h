@@ -83,6 +83,9 @@ static inline filch_fn *filchi_future_begin(filch_future *future, const struct f
 /* The runner, with what the function returned: RUNNING -> DONE, FAILED or STOPPED. Never touch the object
  * again. */
 void filchi_future_complete(filch_future *future, int rc);
+/* The same in two steps, between which nobody can see that it is over: what it comes to, and its code in *rc. */
+filch_state filchi_future_judge(const filch_future *future, int *rc);
+void filchi_future_complete_as(filch_future *future, filch_state to, int code);
 /* The runner, instead of running it, for the reason `code`: RUNNING -> STOPPED. It has dropped the stop. Returns the word
  * before: it owes a filchi_future_tell_waiters(), and until then is not to touch the object unless it was KEPT. */
 static inline uintptr_t filchi_future_complete_stopped(filch_future *future, int code)

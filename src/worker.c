@@ -13,8 +13,6 @@
 
 /* One task in so many is timed while tasks are short; every one while they are long. */
 #define SAMPLE_EVERY 16
-/* A handoff costs two switches and, on a halted core, a wake. Longer tasks are not run in place of one. */
-#define LONG_NS 50000
 
 /* What a task may need of the stack when it is run in place, bytes; a quarter of smaller stacks. */
 #define STACK_RESERVE ((size_t)128 << 10)
@@ -89,15 +87,35 @@ void filchi_worker_run_forked(struct filchi_thread *thread, const struct filchi_
     filchi_context_leave(&outer);
 }
 
+/* The same as execute_here(), and tells of it. */
+static __attribute__((noinline)) bool execute_observed(struct filchi_thread *thread, filch_future *future)
+{
+    struct filchi_frame frame = { .task = future, .below = thread->frame };
+    struct filchi_observed observed;
+    filch_fn *fn = begin(thread, future);
+    filchi_observe_start(&observed, thread, future);
+    enter_frame(thread, &frame);
+    int rc = fn(future, future->arg);
+    leave_frame(thread, &frame);
+    if (rc && filchi_later_again(thread->pool, future, rc, &observed))
+        return false;
+    filch_state state = filchi_future_judge(future, &rc);
+    filchi_observe_finish(&observed, state, rc);
+    filchi_future_complete_as(future, state, rc);
+    return true;
+}
+
 /* In what is in force. False: it is to be tried again, and must not be touched any more. */
 static inline __attribute__((always_inline)) bool execute_here(struct filchi_thread *thread, filch_future *future)
 {
+    if (filchi_observe_runs(thread->pool))
+        return execute_observed(thread, future);
     struct filchi_frame frame = { .task = future, .below = thread->frame };
     filch_fn *fn = begin(thread, future);
     enter_frame(thread, &frame);
     int rc = fn(future, future->arg);
     leave_frame(thread, &frame);
-    if (rc && filchi_later_again(thread->pool, future, rc))
+    if (rc && filchi_later_again(thread->pool, future, rc, NULL))
         return false;
     filchi_future_complete(future, rc);
     return true;
@@ -121,34 +139,42 @@ static void execute(struct filchi_thread *thread, filch_future *future)
         execute_here(thread, future);
 }
 
-/* Whether the next task of this kind must be timed: each one while they are long, else now and then. */
-static bool is_due(struct filchi_average *average)
+/* How many tasks of this kind the next one stands for, if it is to be timed: each one while they are long, else now and
+ * then, for itself and those that were not timed before it. 0: it is not. */
+static unsigned take_turn(struct filchi_average *average)
 {
-    if (average->until_sample == 0)
-        return true;
-    average->until_sample--;
-    return false;
+    if (average->skipped < average->every) {
+        average->skipped++;
+        return 0;
+    }
+    unsigned weight = average->skipped + 1;
+    average->skipped = 0;
+    return weight;
 }
 
 static void update(struct filchi_average *average, int64_t ns)
 {
     average->ns = average->ns == FILCHI_AVERAGE_NONE ? ns : average->ns + (ns - average->ns) / 4;
-    average->until_sample = average->ns > LONG_NS ? 0 : SAMPLE_EVERY;
+    average->every = average->ns > FILCHI_LONG_NS ? 0 : SAMPLE_EVERY;
 }
 
 /* Executes it, timed if its turn has come. */
 static void execute_sampled(struct filchi_thread *thread, filch_future *future, bool outside)
 {
     struct filchi_worker *worker = thread->worker;
-    if (!is_due(outside ? &worker->outside : &worker->leaves)) {
+    unsigned weight = take_turn(outside ? &worker->outside : &worker->leaves);
+    if (!weight) {
         execute(thread, future);
         return;
     }
     uint64_t awaits = thread->awaits;
+    int64_t away = thread->away_ns;
     int64_t begun = filchi_os_now();
     execute(thread, future);
     int64_t ns = filchi_os_now() - begun;
     worker = thread->worker; /* perhaps another one, after a wait */
+    if (worker->measures)
+        filchi_metrics_ran(thread->pool->observer->metrics, worker->measures, ns, thread->away_ns - away, weight);
     if (outside)
         update(&worker->outside, ns);
     if (thread->awaits == awaits)
@@ -247,7 +273,7 @@ bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *futur
 
 bool filchi_worker_tasks_are_long(const struct filchi_thread *thread)
 {
-    return thread->worker->leaves.ns > LONG_NS;
+    return thread->worker->leaves.ns > FILCHI_LONG_NS;
 }
 
 static void measure_stack(struct filchi_thread *thread)

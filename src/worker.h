@@ -82,6 +82,8 @@ void filchi_worker_count_reaped(filch_pool *pool);
 bool filchi_worker_check_drained(filch_pool *pool);
 /* Anyone: cancels everything that waits in a queue. */
 void filchi_worker_reap(filch_pool *pool);
+/* Queue entries that were accepted, and how many of them, at most, were dealt with. Neither ever becomes less. */
+uint64_t filchi_worker_submitted(filch_pool *pool, uint64_t *out_finished);
 /* Queue entries that were accepted and not dealt with. */
 uint64_t filchi_worker_unfinished(filch_pool *pool);
 

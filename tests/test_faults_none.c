@@ -58,6 +58,17 @@ static void look_at_pool(struct things *things)
     must(filch_scope_current() == things->scope && filch_scope_stop(things->scope));
 }
 
+static void look_at_metrics(struct things *things)
+{
+    static filch_metrics metrics = FILCH_METRICS;
+    filch_worker_stats worker = FILCH_WORKER_STATS;
+    char text[16];
+    must(filch_metrics_get(things->pool, &metrics) == 0 && metrics.finished <= metrics.submitted);
+    must(filch_histogram_quantile(&metrics.run, 0.5) >= 0 && filch_histogram_bound(0) == 64);
+    must(filch_pool_worker_stats_get(things->pool, 0, &worker) == 0);
+    must(filch_metrics_format(things->pool, text, sizeof text) > (int64_t)sizeof text);
+}
+
 static void look_at_futures(const struct things *things)
 {
     filch_future *const futures[] = { things->done, things->failed };
@@ -164,6 +175,7 @@ Test(faults_none, what_looks_waits_or_lets_go_takes_no_memory)
     must(filch_scope_open(&things.scope, things.pool, NULL) == 0);
     withhold(-1);
     look_at_pool(&things);
+    look_at_metrics(&things);
     look_at_futures(&things);
     look_at_errors(&things);
     look_at_context(&things);

@@ -52,6 +52,7 @@
 #ifndef FILCH_FILCH_H
 #define FILCH_FILCH_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -87,6 +88,7 @@ typedef struct filch_scope filch_scope;                 /* tasks that fail and e
 typedef struct filch_context filch_context;             /* values of slots, immutable, counted references */
 typedef struct filch_context_token filch_context_token; /* ends what put a context in force */
 typedef struct filch_guard filch_guard;                 /* an interrupt guard */
+typedef struct filch_hooks filch_hooks;                 /* what to call when something happens in a pool */
 
 #define FILCH_FOREVER INT64_C(-1)
 /* Whole units only: 1500 ms, not 1.5 s. */
@@ -125,11 +127,14 @@ typedef struct filch_pool_options {
      */
     void (*on_unobserved)(const filch_error *error, void *arg);
     void *unobserved_arg;
+    const filch_hooks *hooks; /* what to call when something happens in the pool, copied; NULL: nothing */
+    bool metrics;             /* measures what filch_metrics_get() tells */
 } filch_pool_options;
 
 /* clang-format off */
 #define FILCH_POOL_OPTIONS \
-    { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL, 0, FILCH_BLOCK, NULL, NULL, NULL, NULL, NULL }
+    { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL, 0, FILCH_BLOCK, NULL, NULL, NULL, NULL, NULL, NULL, \
+      false }
 /* clang-format on */
 
 /*
@@ -953,6 +958,178 @@ FILCH_API int filch_guard_begin(filch_guard **out, filch_stop *stop);
 /* True once a SIGINT came. */
 FILCH_API bool filch_guard_interrupted(const filch_guard *guard);
 FILCH_API void filch_guard_end(filch_guard *guard); /* NULL is allowed */
+
+/* ---- Hooks ----------------------------------------------------------------------------------------- */
+
+#define FILCH_NONE UINT_MAX /* no such number */
+
+/* What a hook is told. Valid during the call. */
+typedef struct filch_event {
+    size_t size;      /* sizeof(filch_event), of the library */
+    filch_pool *pool; /* whose event it is */
+    filch_task *task; /* whose, or NULL; to be read with filch_future_name() and _arg() at most */
+    const char *name; /* the task's, or NULL */
+    void **data;      /* a word for the hooks' own use: see filch_hooks; NULL where there is no task */
+    unsigned worker;  /* index of the worker that the calling thread holds, or has just given away; or FILCH_NONE */
+    unsigned thread;  /* its number, as in its name; FILCH_NONE: not a thread of the pool */
+    unsigned attempt; /* start, finish, drop: attempts begun, 1 at the first start */
+    unsigned victim;  /* steal: index of the worker from which */
+    filch_state state; /* submit: PENDING; start: RUNNING; finish, drop: what the task comes to */
+    int code; /* finish, drop: 0, or the negative code of an attempt that failed or of why it was dropped */
+} filch_event;
+
+/*
+ * What to call when something happens in a pool; NULL: nothing. For each task that was accepted:
+ *
+ *     on_submit   by the submitter, before the task can start. A submit that fails after all is told by on_drop
+ *     on_start    an attempt begins, on the thread that runs it
+ *     on_finish   that attempt has ended, on the same thread: DONE, FAILED or STOPPED, or RETRY_WAIT if it will be
+ *                 tried again. Nobody can see the state yet: a wait for the task returns after the hook has
+ *     on_drop     it will not run, or not again: CANCELLED or STOPPED, on the thread that finds that out
+ *
+ * So each start has one finish, each submit is followed in the end by one on_finish with a final state or one
+ * on_drop, and on one thread starts and finishes are nested like calls: between those of a task are those of the
+ * tasks that it runs in place while it waits. That holds for tasks that a caller runs itself (FILCH_CALLER_RUNS), and of a
+ * map for each task that runs its chunks. Calls forked with fork.h are parts of their task and have no events.
+ *
+ *     on_steal    the thread has taken the task from another worker's queue, and looks into it next
+ *     on_park     it has found nothing to do, holds no worker and goes to sleep; after that
+ *     on_unpark   it woke: with a worker, or without one to end
+ *     on_handoff  its task waits, or is in a blocking region: it has given its worker away; after that
+ *     on_resume   it has one again and its task goes on, or runs in place what it waits for
+ *
+ * event->data points to a word that is NULL before on_submit. What that writes there, on_start, on_finish and
+ * on_drop find; what on_start writes, the on_finish of its attempt finds. If the library has no memory to keep it the
+ * submit fails with -ENOMEM, after an on_drop.
+ * Context: the thread of which the event tells; no lock of the pool is held, but on_submit of a map's tasks may be
+ * called under one of that map, and a cancel by filch_future_cancel() is seen a moment before its on_drop. Never in a
+ * signal handler; on the pool's threads asynchronous signals are blocked. A hook must be short, as somebody waits
+ * for each, must not wait for tasks, and must call nothing of filch but filch_now(), filch_future_name(),
+ * filch_future_arg(), filch_state_name() and functions of errors. All of them are called by several threads at once. None is
+ * called for a task after filch_pool_shutdown() has returned 0 from waiting, none at all after filch_pool_destroy().
+ */
+typedef void filch_hook(const filch_event *event, void *arg);
+
+struct filch_hooks {
+    size_t size; /* sizeof(filch_hooks) */
+    void *arg;   /* of all of them */
+    filch_hook *on_submit, *on_start, *on_finish, *on_drop;
+    filch_hook *on_steal, *on_park, *on_unpark, *on_handoff, *on_resume;
+};
+
+/* clang-format off */
+#define FILCH_HOOKS { sizeof(filch_hooks), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+/* clang-format on */
+
+/* ---- Metrics --------------------------------------------------------------------------------------- */
+
+/* Buckets of a histogram: eight of equal width for each power of two from 64 ns to 2^36 ns (69 s), and two for the rest. */
+#define FILCH_HISTOGRAM_BUCKETS 242
+
+typedef struct filch_histogram {
+    uint64_t count;  /* of times; the sum of all buckets */
+    uint64_t sum_ns; /* of the times themselves */
+    uint64_t max_ns; /* the longest; not what was not timed: see filch_metrics_get() */
+    uint64_t buckets
+        [FILCH_HISTOGRAM_BUCKETS]; /* how many are above the bound of the bucket before and not above its own */
+} filch_histogram;
+
+/* The upper bound of a bucket, ns: 64 for the first, INT64_MAX for the last. */
+FILCH_API int64_t filch_histogram_bound(size_t bucket);
+/*
+ * The time, ns, that a share q of them (0.99: all but one in a hundred) did not exceed; 0 of an empty histogram. It lies
+ * in the same bucket as the true one, which it misses by no more than 12.5 % (above 64 ns and up to 69 s).
+ */
+FILCH_API int64_t filch_histogram_quantile(const filch_histogram *histogram, double q);
+
+typedef struct filch_metrics {
+    size_t size;      /* sizeof(filch_metrics), set by the caller */
+    bool measured;    /* the pool was created with `metrics`; if not, what follows `due` is 0 */
+    unsigned workers; /* these twelve as in filch_pool_stats */
+    unsigned threads;
+    unsigned threads_peak;
+    unsigned idle;
+    uint64_t submitted;
+    uint64_t finished;
+    uint64_t stolen;
+    uint64_t ran_in_place;
+    uint64_t handoffs;
+    uint64_t parks;
+    uint64_t threads_failed;
+    unsigned spare;     /* threads with nothing to do */
+    unsigned blocked;   /* threads whose task waits for others */
+    unsigned in_region; /* threads whose task is in a blocking region */
+    unsigned resumable; /* threads whose task's wait is over, and which have no worker so far */
+    uint64_t
+        queued_outside; /* tasks from outside that wait in the pool's queue, or have been set aside by a worker */
+    uint64_t queued_inside; /* tasks of tasks that wait in the workers' deques */
+    uint64_t delayed;       /* tasks that wait for their time */
+    uint64_t due;           /* and those whose time has come */
+    uint64_t done;          /* attempts that came to each state, or are to be followed by another; all counted */
+    uint64_t failed;
+    uint64_t stopped; /* with those that did not run */
+    uint64_t cancelled;
+    uint64_t retried;
+    filch_histogram wait; /* from submit to start, of tasks that were not delayed; ns */
+    filch_histogram run;  /* from the start of an attempt to its end; ns */
+    filch_histogram
+        busy; /* the same without the time that its thread had no worker, waiting or in a blocking region */
+} filch_metrics;
+
+/* clang-format off */
+#define FILCH_METRICS \
+    { sizeof(filch_metrics), false, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+      { 0, 0, 0, { 0 } }, { 0, 0, 0, { 0 } }, { 0, 0, 0, { 0 } } }
+#define FILCH_WORKER_STATS { sizeof(filch_worker_stats), FILCH_WORKER_IDLE, 0, 0, 0, 0, 0, 0, 0 }
+/* clang-format on */
+
+/*
+ * Fills *out without stopping anything. The numbers need not be of one instant; those
+ * that count never become less, and `finished` is never more than `submitted`.
+ * The histograms estimate, unless tasks are long: while they take more than 50 us each one is timed; else one in
+ * seventeen, of submits on each thread one in 1 to 32 at random, and of filch_submit_many() one in 63; and what is timed
+ * counts as many times as tasks were passed over before it, itself included. So `count` is the number of tasks but for
+ * the few since the last that was timed, and `sum_ns` has the sum of all of them as its mean. Tasks that a caller runs
+ * itself (FILCH_CALLER_RUNS) are in `wait` and not in `run` and `busy`.
+ * Context: any thread; takes a lock that workers take when they park or wait, for some instructions.
+ * Errors: -EINVAL (out->size 0).
+ */
+FILCH_API int filch_metrics_get(filch_pool *pool, filch_metrics *out);
+
+typedef enum filch_worker_state {
+    FILCH_WORKER_IDLE,   /* no thread holds it */
+    FILCH_WORKER_HELD,   /* a thread does, and runs a task or looks for one */
+    FILCH_WORKER_RETIRED /* out of circulation, since the pool has become smaller */
+} filch_worker_state;
+
+typedef struct filch_worker_stats {
+    size_t size; /* sizeof(filch_worker_stats), set by the caller */
+    filch_worker_state state;
+    uint64_t finished; /* tasks it has dealt with; these five as in filch_pool_stats */
+    uint64_t stolen;
+    uint64_t ran_in_place;
+    uint64_t handoffs;
+    uint64_t parks;
+    uint64_t queued_inside;  /* tasks in its deque */
+    uint64_t queued_outside; /* tasks from outside that it has set aside */
+} filch_worker_stats;
+
+/*
+ * The same for one worker, whether the pool measures or not. Those of a pool that has become smaller stay, with the
+ * highest numbers.
+ * Errors: -EINVAL (out->size 0), -ENOENT (there is no worker of this index, and none of a higher one).
+ */
+FILCH_API int filch_pool_worker_stats_get(filch_pool *pool, unsigned index, filch_worker_stats *out);
+
+/*
+ * Writes the metrics as text, as snprintf(): returns the length that all of it has, without the terminating 0, or a
+ * negative code. The text is in the exposition format 0.0.4 of Prometheus (Content-Type "text/plain; version=0.0.4"),
+ * every sample labelled with the pool's name, so that those of several pools can be told apart; but only one pool's text
+ * may be in one answer. Times are in seconds. Some tens of kilobytes; it grows with the number of workers.
+ * Context: as filch_metrics_get(); allocates nothing.
+ * Errors: -EOWNERDEAD, -EINVAL (no pool).
+ */
+FILCH_API int64_t filch_metrics_format(filch_pool *pool, char *buffer, size_t size);
 
 /* ---- Clean-up at the end of a block ---------------------------------------------------------------- */
 

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* What a pool measures of its tasks: see metrics.h. */
+#include "metrics.h"
+
+#include "os.h"
+
+/* Of short tasks one in so many is timed, on average; at random, as what is submitted often follows a pattern. */
+#define GAP_MASK 31u
+/* The same for those that are submitted together. */
+#define STEP_OF_MANY 63u
+/* A stamp is the time, without its highest bits, and then the weight. */
+#define WEIGHT_BITS 6
+#define TIME_MASK (UINT64_MAX >> WEIGHT_BITS)
+
+/* A thread's submits, to whichever pool. */
+static _Thread_local struct {
+    uint32_t random;
+    unsigned gap;  /* how many are skipped in this round */
+    unsigned left; /* how many of them are left */
+} turns;
+
+struct filchi_metrics *filchi_metrics_create(void)
+{
+    struct filchi_metrics *metrics = filchi_os_alloc_aligned(_Alignof(struct filchi_metrics), sizeof *metrics);
+    if (metrics)
+        filchi_lock_init(&metrics->guests_lock);
+    return metrics;
+}
+
+struct filchi_measures *filchi_measures_create(void)
+{
+    return filchi_os_alloc_aligned(FILCHI_LINE, sizeof(struct filchi_measures));
+}
+
+/* ---- Whose turn it is ---- */
+
+static uint32_t next_random(void)
+{
+    uint32_t x = turns.random ? turns.random : (uint32_t)filchi_os_self() | 1u;
+    /* xorshift32: Marsaglia, "Xorshift RNGs", 2003 */
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    return turns.random = x;
+}
+
+static bool tasks_are_long(const struct filchi_metrics *metrics)
+{
+    return atomic_load_explicit(&metrics->tasks_are_long, memory_order_relaxed); /* relaxed: a hint. */
+}
+
+bool filchi_metrics_is_due(const struct filchi_metrics *metrics)
+{
+    if (!turns.left || tasks_are_long(metrics))
+        return true;
+    turns.left--;
+    return false;
+}
+
+unsigned filchi_metrics_turn(const struct filchi_metrics *metrics)
+{
+    if (!filchi_metrics_is_due(metrics))
+        return 0;
+    if (turns.left) /* tasks are long; those that were skipped before still wait for who stands for them */
+        return 1;
+    unsigned weight = turns.gap + 1;
+    turns.gap = turns.left = (next_random() >> 8) & GAP_MASK;
+    return weight;
+}
+
+unsigned filchi_metrics_turn_of_many(const struct filchi_metrics *metrics, size_t *first)
+{
+    unsigned step = tasks_are_long(metrics) ? 1 : STEP_OF_MANY;
+    *first = (next_random() >> 8) % step;
+    return step;
+}
+
+/* ---- Recording ---- */
+
+uint64_t filchi_metrics_stamp(unsigned weight)
+{
+    return (uint64_t)filchi_os_now() << WEIGHT_BITS | weight;
+}
+
+/* Where to write: a guest shares a place with others. */
+static struct filchi_measures *begin(struct filchi_metrics *metrics, struct filchi_measures *measures)
+{
+    if (measures)
+        return measures;
+    filchi_lock_take(&metrics->guests_lock);
+    return &metrics->guests;
+}
+
+static void end(struct filchi_metrics *metrics, const struct filchi_measures *measures)
+{
+    if (!measures)
+        filchi_lock_give(&metrics->guests_lock);
+}
+
+void filchi_metrics_started(struct filchi_metrics *metrics, struct filchi_measures *measures, uint64_t stamp)
+{
+    uint64_t waited = ((uint64_t)filchi_os_now() - (stamp >> WEIGHT_BITS)) & TIME_MASK;
+    struct filchi_measures *to = begin(metrics, measures);
+    filchi_histogram_add(&to->wait, (int64_t)waited, (unsigned)stamp & ((1u << WEIGHT_BITS) - 1));
+    end(metrics, measures);
+}
+
+void filchi_metrics_ran(struct filchi_metrics *metrics, struct filchi_measures *measures, int64_t ns, int64_t away,
+                        unsigned weight)
+{
+    struct filchi_measures *to = begin(metrics, measures);
+    filchi_histogram_add(&to->run, ns, weight);
+    filchi_histogram_add(&to->busy, ns - away, weight);
+    end(metrics, measures);
+    bool is_long = ns > FILCHI_LONG_NS;
+    if (tasks_are_long(metrics) != is_long)
+        atomic_store_explicit(&metrics->tasks_are_long, is_long, memory_order_relaxed); /* relaxed: as above. */
+}
+
+void filchi_metrics_ended(struct filchi_metrics *metrics, struct filchi_measures *measures, filch_state state)
+{
+    struct filchi_measures *to = begin(metrics, measures);
+    /* relaxed: the writer's own, and a number to look at. */
+    uint64_t n = atomic_load_explicit(&to->ended[state], memory_order_relaxed);
+    atomic_store_explicit(&to->ended[state], n + 1, memory_order_relaxed); /* relaxed: as above. */
+    end(metrics, measures);
+}
+
+void filchi_metrics_dropped(struct filchi_metrics *metrics, filch_state state)
+{
+    atomic_fetch_add_explicit(&metrics->dropped[state], 1, memory_order_relaxed); /* relaxed: as above. */
+}
