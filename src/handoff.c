@@ -26,12 +26,34 @@ void filchi_handoff_fini(struct filchi_handoff *handoff)
 static bool must_end(struct filchi_thread *thread, bool timed_out)
 {
     struct filchi_handoff *handoff = &thread->pool->handoff;
-    if (thread->worker ||
-        !(handoff->ending || (timed_out && filchi_place_alive(handoff) > filchi_place_workers(handoff))))
+    if (thread->worker)
         return false;
+    if (thread->lent) {
+        if (!handoff->ending && !filchi_handoff_is_over(thread))
+            return false;
+        handoff->lent--;
+    } else {
+        if (!handoff->ending && !(timed_out && filchi_place_alive(handoff) > filchi_place_workers(handoff)))
+            return false;
+        filchi_place_set_alive(handoff, filchi_place_alive(handoff) - 1);
+    }
     filchi_place_leave(handoff, thread);
-    filchi_place_set_alive(handoff, filchi_place_alive(handoff) - 1);
     return true;
+}
+
+bool filchi_handoff_is_over(const struct filchi_thread *thread)
+{
+    const struct filchi_lending *lent = thread->lent;
+    return (lent->until && filchi_stop_peek(lent->until)) ||
+           (lent->deadline != FILCHI_NEVER && filchi_os_now() >= lent->deadline);
+}
+
+/* When a thread without a worker looks again whether it must end. */
+static int64_t end_of_sleep(const struct filchi_thread *thread, bool surplus)
+{
+    if (thread->lent)
+        return thread->lent->deadline;
+    return surplus ? filchi_os_deadline(FILCHI_KEEP_ALIVE_NS) : FILCHI_NEVER;
 }
 
 bool filchi_handoff_await_worker(struct filchi_thread *thread)
@@ -47,8 +69,7 @@ bool filchi_handoff_await_worker(struct filchi_thread *thread)
         pthread_mutex_unlock(&handoff->lock);
         if (end || given)
             break;
-        int64_t deadline = surplus ? filchi_os_deadline(FILCHI_KEEP_ALIVE_NS) : FILCHI_NEVER;
-        timed_out = filchi_parker_wait(&thread->parker, seen, deadline) == -ETIMEDOUT;
+        timed_out = filchi_parker_wait(&thread->parker, seen, end_of_sleep(thread, surplus)) == -ETIMEDOUT;
     }
     if (!end)
         filchi_slab_here = &thread->worker->slab;
@@ -95,6 +116,19 @@ void filchi_handoff_look_again(filch_pool *pool)
     filchi_idle_look_again();          /* S2 */
     if (filchi_handoff_any_work(pool)) /* S3 */
         filchi_handoff_notify(pool);
+}
+
+void filchi_handoff_leave(struct filchi_thread *thread)
+{
+    struct filchi_handoff *handoff = &thread->pool->handoff;
+    pthread_mutex_lock(&handoff->lock);
+    struct filchi_thread *next = filchi_place_release(thread); /* S1 */
+    handoff->lent--;
+    pthread_mutex_unlock(&handoff->lock);
+    if (next)
+        filchi_parker_signal(&next->parker);
+    else
+        filchi_handoff_look_again(thread->pool);
 }
 
 bool filchi_handoff_yield(struct filchi_thread *thread)

@@ -46,10 +46,10 @@ static inline unsigned filchi_place_surplus(const struct filchi_handoff *handoff
     return handoff->circulating > workers ? handoff->circulating - workers : 0;
 }
 
-/* Most threads. */
+/* Most threads that the pool may start. */
 static inline unsigned filchi_place_cap(const struct filchi_handoff *handoff)
 {
-    return filchi_place_workers(handoff) + handoff->spare_threads;
+    return handoff->lent_only ? 0 : filchi_place_workers(handoff) + handoff->spare_threads;
 }
 
 static inline unsigned filchi_place_alive(const struct filchi_handoff *handoff)
@@ -60,6 +60,12 @@ static inline unsigned filchi_place_alive(const struct filchi_handoff *handoff)
 static inline void filchi_place_set_alive(struct filchi_handoff *handoff, unsigned n)
 {
     atomic_store_explicit(&handoff->alive, n, memory_order_relaxed); /* relaxed: as above, or a hint. */
+}
+
+/* Threads that may run tasks, lent ones too. */
+static inline unsigned filchi_place_threads(const struct filchi_handoff *handoff)
+{
+    return filchi_place_alive(handoff) + handoff->lent;
 }
 
 /* Signals a blocked thread, which will know that the signal was ours. Under the lock: before it looks, it cannot take its

@@ -3,6 +3,7 @@
 #include "error.h"
 #include "handoff.h"
 #include "later.h"
+#include "lend.h"
 #include "options.h"
 #include "resize.h"
 #include "starting.h"
@@ -13,6 +14,8 @@
 
 #define DEFAULT_SPARE_THREADS 256
 #define NAMES_SHOWN 8
+/* How soon a shutdown tries again to lend its thread. */
+#define LEND_AGAIN_NS INT64_C(10000000)
 
 unsigned filch_default_workers(void)
 {
@@ -51,6 +54,7 @@ static void init_handoff(filch_pool *pool, const filch_pool_options *chosen)
     struct filchi_handoff *handoff = &pool->handoff;
     filchi_handoff_init(handoff);
     handoff->spare_threads = chosen->spare_threads;
+    handoff->lent_only = chosen->lent_threads_only;
     handoff->stack_size = chosen->stack_size;
     handoff->thread_main = filchi_worker_main;
     handoff->hooks = (struct filchi_hooks) { chosen->worker_init, chosen->worker_exit, chosen->worker_arg };
@@ -121,6 +125,8 @@ static int start(filch_pool *pool, const filch_pool_options *chosen)
     if (rc)
         return rc;
     filchi_resize_set(pool, chosen->workers);
+    if (chosen->lent_threads_only)
+        return filchi_thread_reserve(pool);
     return chosen->worker_init ? filchi_starting_all(pool) : 0;
 }
 
@@ -202,7 +208,8 @@ int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out)
     stats.finished += atomic_load_explicit(&pool->reaped, memory_order_relaxed); /* relaxed: a number to look at. */
     stats.submitted = stats.finished + filchi_worker_unfinished(pool);
     pthread_mutex_lock(&pool->handoff.lock);
-    stats.threads = atomic_load_explicit(&pool->handoff.alive, memory_order_relaxed); /* relaxed: under the lock. */
+    /* relaxed: under the lock. */
+    stats.threads = atomic_load_explicit(&pool->handoff.alive, memory_order_relaxed) + pool->handoff.lent;
     stats.threads_peak = pool->handoff.peak;
     stats.threads_failed = pool->handoff.failed;
     stats.idle = filchi_idle_workers(filchi_idle_load(&pool->idle));
@@ -235,9 +242,40 @@ static filch_error *name_stragglers(filch_pool *pool)
     return filchi_error_makef(NULL, NULL, -ETIMEDOUT, "%llu task%s not finished%s", n, n == 1 ? "" : "s", names);
 }
 
+static bool is_drained(const filch_pool *pool)
+{
+    /* relaxed: a thread that finds it so goes on to the acquire load in await_drained(). */
+    return atomic_load_explicit(&pool->drained, memory_order_relaxed);
+}
+
+static bool is_anyone_lent(filch_pool *pool)
+{
+    pthread_mutex_lock(&pool->handoff.lock);
+    bool lent = pool->handoff.lent;
+    pthread_mutex_unlock(&pool->handoff.lock);
+    return lent;
+}
+
+/* Who waits for a pool that starts no thread does the work, lest nobody does. 0, or why it cannot, and no other does. */
+static int drain_by_lending(filch_pool *pool, int64_t deadline)
+{
+    int rc;
+    while (!filchi_worker_check_drained(pool) && (rc = filchi_lend(pool, NULL, deadline))) {
+        if (!is_anyone_lent(pool))
+            return rc;
+        int64_t soon = filchi_os_now() + LEND_AGAIN_NS;
+        if (deadline != FILCHI_NEVER && deadline <= soon)
+            break;
+        filchi_os_futex_wait(&pool->drained, 0, soon);
+    }
+    return 0;
+}
+
 static int await_drained(filch_pool *pool, int64_t deadline)
 {
     int rc = 0;
+    if (pool->handoff.lent_only && !is_drained(pool))
+        rc = drain_by_lending(pool, deadline);
     /* relaxed: the load below is the one that counts, and sees no older value. */
     while (!atomic_load_explicit(&pool->drained, memory_order_relaxed) && !filchi_worker_check_drained(pool) && !rc)
         rc = filchi_os_futex_wait(&pool->drained, 0, deadline);

@@ -46,12 +46,19 @@ struct filchi_stopped {
     struct filchi_mpsc_chain chain; /* those of them that it keeps */
 };
 
+/* How long a thread that the program lends stays; on that thread's stack. */
+struct filchi_lending {
+    filch_stop *until; /* NULL: as long as the pool is there, or until the deadline */
+    int64_t deadline;
+};
+
 enum filchi_place { FILCHI_NOWHERE, FILCHI_SPARE, FILCHI_RESUMABLE, FILCHI_BLOCKED, FILCHI_IN_REGION };
 
 struct filchi_thread {
     filch_pool *pool;              /* constant */
     bool guest;                    /* constant: none of the pool's, but it runs a task of it within a submit */
-    struct filchi_thread *host;    /* constant: a guest's, what the thread is else; NULL: no pool's */
+    struct filchi_thread *host;    /* constant: a guest's or a lent one's, what it is else; NULL: no pool's */
+    struct filchi_lending *lent;   /* own: NULL: the pool has started it */
     struct filchi_worker *worker;  /* the holder; given under handoff's lock while it has none */
     struct filchi_frame *frame;    /* own: innermost task */
     bool searching;                /* own, or the giver: counted in the idle word */

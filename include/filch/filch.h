@@ -118,11 +118,13 @@ typedef struct filch_pool_options {
      */
     void (*on_unobserved)(const filch_error *error, void *arg);
     void *unobserved_arg;
+    bool lent_threads_only; /* true: the pool starts no thread; tasks wait for threads of filch_pool_lend() */
 } filch_pool_options;
 
 /* clang-format off */
 #define FILCH_POOL_OPTIONS \
-    { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL, 0, FILCH_BLOCK, NULL, NULL, NULL, NULL, NULL }
+    { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL, 0, FILCH_BLOCK, NULL, NULL, NULL, NULL, NULL, \
+      false }
 /* clang-format on */
 
 /*
@@ -193,7 +195,7 @@ FILCH_API int filch_pool_resize(filch_pool *pool, unsigned workers);
 typedef struct filch_pool_stats {
     size_t size;             /* sizeof(filch_pool_stats), set by the caller */
     unsigned workers;        /* as created, or as resized last */
-    unsigned threads;        /* OS threads alive now, but the one for timers */
+    unsigned threads;        /* OS threads there now, lent ones too, but the one for timers */
     unsigned threads_peak;   /* most ever alive at once */
     unsigned idle;           /* workers that no thread holds now */
     uint64_t submitted;      /* tasks accepted; each attempt after the first counts as one */
@@ -237,13 +239,37 @@ FILCH_API int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out);
  * The threads and what their tasks await are of one instant, the rest is of about that time; a thread that is just
  * being started may be missing. A thread is: running a task, or looking for one; spare (it has nothing to do);
  * blocked, its task awaiting others; in a blocking region; or about to go on, as soon as there is a worker for
- * it. A task, future or scope without a name is shown by its address.
+ * it. Lent ones are said to be. A task, future or scope without a name is shown by its address.
  * Context: any thread, tasks too; no task stops for it, though one that begins or ends a wait may be held up for a
  * moment. May block in write(2), which a closed pipe makes raise SIGPIPE.
  * Errors: -EINVAL, -ENOMEM (nothing was written), those of write(2) (a part may have been), -EBUSY (the pool hangs so
  * badly that after 1 s its threads still cannot be looked at: only what is queued was written).
  */
 FILCH_API int filch_pool_dump(filch_pool *pool, int fd);
+
+/* ---- Lent threads ---------------------------------------------------------------------------------- */
+
+/*
+ * The calling thread becomes one of the pool's: it takes a worker when one is free, runs tasks, and sleeps without CPU
+ * when there is nothing to do, until `until` is requested; then it finishes the task that it runs, which may take its
+ * time if that waits for others, and returns. With NULL it stays until the pool is shut down and everything is final.
+ * It is counted in filch_pool_stats, beyond the threads that the pool starts and their cap; no more than `workers`
+ * tasks run for it. The pool's worker_init is run first and its worker_exit last. The thread keeps its name and its
+ * signal mask, so a handler may run on it; tasks see its thread-local variables and its stack.
+ *
+ * A pool with lent_threads_only has no other threads, but the one for timers. A submit is accepted and waits; so does
+ * a future. A thread that shuts such a pool down and waits, or destroys it, runs what is left itself, as if it were lent
+ * until then, and after a timeout finishes the task that it runs first. A submit that FILCH_BLOCK makes wait for a place
+ * does not: somebody else must lend a thread. If worker_init fails on a thread that shuts down, and nobody else is lent,
+ * the shutdown fails with its code; then FILCH_SHUTDOWN_CANCEL_PENDING is the way to end the pool.
+ *
+ * Context: any thread outside of tasks, but those of pools: no callback, no worker_init. Several at once. It blocks. As
+ * soon as the pool is shut down and everything is final each of them returns; filch_pool_destroy() waits for those whose
+ * call has begun.
+ * Errors: -EDEADLK (a task, a callback on a timer thread), -ENOMEM, what worker_init returned (-EINVAL for a positive
+ * code), -EINVAL (no pool), -EINTR (`until` is NULL and this thread's interrupt guard has fired).
+ */
+FILCH_API int filch_pool_lend(filch_pool *pool, filch_stop *until);
 
 /* ---- Tasks ----------------------------------------------------------------------------------------- */
 
