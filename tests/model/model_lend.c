@@ -75,7 +75,8 @@ static void lend_until_drained(unsigned i)
 
 static const struct model models[] = {
     { .name = "lend until a stop",
-      .says = "a stop ends the lending and has left its frame then; the task is run there or by who destroys the pool",
+      .says =
+          "a stop ends the lending and has left its frame then; the task is run there or by who destroys the pool",
       .threads = 2,
       .hosts = 0,
       .before = begin_stopped,
