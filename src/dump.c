@@ -170,8 +170,11 @@ static void print_name(struct text *text, const struct filchi_thread *thread)
 static void print_thread(struct text *text, const struct filchi_thread *thread)
 {
     static const char *const places[] = {
-        [FILCHI_NOWHERE] = "looking for a worker",   [FILCHI_SPARE] = "spare",
-        [FILCHI_RESUMABLE] = "about to go on",       [FILCHI_BLOCKED] = "blocked",
+        [FILCHI_NOWHERE] = "looking for a worker",
+        [FILCHI_SPARE] = "spare",
+        [FILCHI_OUTSIDE] = "waiting outside of tasks",
+        [FILCHI_RESUMABLE] = "about to go on",
+        [FILCHI_BLOCKED] = "blocked",
         [FILCHI_IN_REGION] = "in a blocking region",
     };
     print(text, "thread ");

@@ -216,3 +216,26 @@ filch_future *filchi_find_work(struct filchi_thread *thread)
         }
     }
 }
+
+filch_future *filchi_find_once(struct filchi_thread *thread)
+{
+    filch_future *found = take_own(thread);
+    if (!found)
+        filchi_stopping_tell(thread);
+    if (!found && !(found = steal(thread, false)))
+        filchi_forker_steal(thread);
+    if (found || thread->stolen)
+        filchi_handoff_found(thread);
+    return found;
+}
+
+filch_future *filchi_find_if_next(struct filchi_thread *thread, const filch_future *future)
+{
+    struct filchi_batch *batch = &thread->worker->batch;
+    if (filchi_batch_empty(batch) && !filchi_batch_fill(batch, &thread->pool->inject, batch_size(thread)))
+        return NULL;
+    if (filchi_batch_peek(batch) != future)
+        return NULL;
+    thread->outside = true;
+    return filchi_batch_take(batch);
+}

@@ -66,6 +66,8 @@ bool filchi_handoff_await_worker(struct filchi_thread *thread)
         end = must_end(thread, timed_out);
         bool surplus = filchi_place_alive(handoff) > filchi_place_workers(handoff);
         bool given = thread->worker != NULL;
+        if (handoff->woken == thread)
+            handoff->woken = NULL;
         pthread_mutex_unlock(&handoff->lock);
         if (end || given)
             break;
@@ -298,5 +300,7 @@ void filchi_handoff_end(filch_pool *pool)
     handoff->ending = true;
     for (struct filchi_thread *thread = handoff->spare.first; thread; thread = thread->next)
         filchi_parker_signal(&thread->parker);
+    for (struct filchi_thread *thread = handoff->outside.first; thread; thread = thread->next)
+        filchi_place_signal_blocked(thread);
     pthread_mutex_unlock(&handoff->lock);
 }

@@ -12,6 +12,9 @@ struct filchi_origin {
     struct filchi_os_process process; /* constant: the pool's; in any other one it is dead */
     void (*on_unobserved)(const filch_error *error, void *arg); /* constant; NULL: none */
     void *unobserved_arg;                                       /* constant */
+    bool waiters_help;    /* constant: a thread outside of tasks that waits for its futures works meanwhile */
+    pthread_mutex_t lock; /* of `pool`; held before handoff's */
+    filch_pool *pool;     /* NULL once it is about to go */
     _Atomic uint32_t refs;
 };
 
@@ -20,6 +23,9 @@ struct filchi_origin *filchi_origin_create(void);
 struct filchi_origin *filchi_origin_ref(struct filchi_origin *origin);
 void filchi_origin_unref(struct filchi_origin *origin);
 
+/* The pool is about to go: who has not found it so far must not. */
+void filchi_origin_close(struct filchi_origin *origin);
+
 /* Whether this process is the pool's: if not, nothing of it must be waited for, no lock of it taken. */
 static inline bool filchi_origin_here(const struct filchi_origin *origin)
 {
@@ -27,7 +33,7 @@ static inline bool filchi_origin_here(const struct filchi_origin *origin)
 }
 
 /* Who holds the future, or is about to free it. */
-static inline const struct filchi_origin *filchi_origin_of(const filch_future *future)
+static inline struct filchi_origin *filchi_origin_of(const filch_future *future)
 {
     return filchi_slab_user_of(future);
 }

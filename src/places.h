@@ -68,7 +68,7 @@ static inline unsigned filchi_place_threads(const struct filchi_handoff *handoff
     return filchi_place_alive(handoff) + handoff->lent;
 }
 
-/* Signals a blocked thread, which will know that the signal was ours. Under the lock: before it looks, it cannot take its
+/* Signals a thread that is blocked, or waits outside, which will know that the signal was ours. Under the lock: before it looks, it cannot take its
  * parker away. */
 static inline void filchi_place_signal_blocked(struct filchi_thread *thread)
 {

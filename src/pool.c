@@ -55,6 +55,7 @@ static void init_handoff(filch_pool *pool, const filch_pool_options *chosen)
     filchi_handoff_init(handoff);
     handoff->spare_threads = chosen->spare_threads;
     handoff->lent_only = chosen->lent_threads_only;
+    handoff->waiters_help = chosen->waiters_help;
     handoff->stack_size = chosen->stack_size;
     handoff->thread_main = filchi_worker_main;
     handoff->hooks = (struct filchi_hooks) { chosen->worker_init, chosen->worker_exit, chosen->worker_arg };
@@ -82,6 +83,8 @@ static int init_home(filch_pool *pool, const filch_pool_options *chosen)
         return -ENOMEM;
     pool->origin->on_unobserved = chosen->on_unobserved;
     pool->origin->unobserved_arg = chosen->unobserved_arg;
+    pool->origin->waiters_help = chosen->waiters_help;
+    pool->origin->pool = pool;
     pool->home = filchi_slab_home_create(FILCHI_SHARDS + chosen->workers);
     if (!pool->home) {
         filchi_origin_unref(pool->origin);
@@ -332,6 +335,7 @@ int filch_pool_destroy(filch_pool *pool)
     int rc = filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCHI_NEVER, NULL);
     if (rc)
         return rc;
+    filchi_origin_close(pool->origin);
     filchi_timers_end(pool->timers); /* first: it may be starting a thread for what was done meanwhile */
     filchi_thread_join_all(&pool->handoff);
     free_pool(pool);

@@ -97,6 +97,18 @@ static void poke(filch_pool *pool)
     filchi_place_signal_blocked(thread);
 }
 
+/* Under the lock: a worker for a thread that waits outside of tasks. False if there is none of either. */
+static bool wake_outside(filch_pool *pool)
+{
+    struct filchi_handoff *handoff = &pool->handoff;
+    struct filchi_thread *thread = handoff->outside.last;
+    if (!thread || !handoff->idle)
+        return false;
+    filchi_place_give(handoff, thread, filchi_place_pop_idle(pool, true), true);
+    filchi_place_signal_blocked(thread);
+    return true;
+}
+
 /* Under the lock, after the S1 of a thread to which publishers left their work and which will not look again: it
  * gave its worker to `next` (NULL: nobody). Who can, takes over; if no worker is idle, their holders look again. */
 static void take_over(filch_pool *pool, struct filchi_thread *next)
@@ -106,7 +118,7 @@ static void take_over(filch_pool *pool, struct filchi_thread *next)
         filchi_place_give(handoff, next, filchi_place_pop_idle(pool, true), true);
     if (next)
         filchi_parker_signal(&next->parker);
-    else
+    else if (!wake_outside(pool))
         poke(pool);
 }
 
@@ -138,6 +150,9 @@ void filchi_starting_wake(filch_pool *pool)
         woken = handoff->spare.last;
         if (woken)
             filchi_place_give(handoff, woken, filchi_place_pop_idle(pool, true), true);
+        handoff->woken = handoff->waiters_help ? woken : NULL;
+        if (woken || wake_outside(pool))
+            ;
         else if (filchi_place_alive(handoff) < filchi_place_cap(handoff) && !refused(handoff))
             wake_new(pool);
         else
@@ -207,8 +222,8 @@ bool filchi_handoff_at_cap(filch_pool *pool)
         !atomic_load_explicit(&handoff->retry_at, memory_order_relaxed))
         return false;
     pthread_mutex_lock(&handoff->lock);
-    bool at_cap =
-        !handoff->spare.n && (filchi_place_alive(handoff) >= filchi_place_cap(handoff) || refused(handoff));
+    bool at_cap = !handoff->spare.n && !handoff->outside.n &&
+                  (filchi_place_alive(handoff) >= filchi_place_cap(handoff) || refused(handoff));
     pthread_mutex_unlock(&handoff->lock);
     return at_cap;
 }

@@ -52,13 +52,20 @@ struct filchi_lending {
     int64_t deadline;
 };
 
-enum filchi_place { FILCHI_NOWHERE, FILCHI_SPARE, FILCHI_RESUMABLE, FILCHI_BLOCKED, FILCHI_IN_REGION };
+/* OUTSIDE: it waits for tasks outside of tasks (help.c). */
+enum filchi_place {
+    FILCHI_NOWHERE,
+    FILCHI_SPARE,
+    FILCHI_RESUMABLE,
+    FILCHI_BLOCKED,
+    FILCHI_IN_REGION,
+    FILCHI_OUTSIDE
+};
 
 struct filchi_thread {
     filch_pool *pool;              /* constant */
     bool guest;                    /* constant: none of the pool's, but it runs a task of it within a submit */
     struct filchi_thread *host;    /* constant: a guest's or a lent one's, what it is else; NULL: no pool's */
-    struct filchi_lending *lent;   /* own: NULL: the pool has started it */
     struct filchi_worker *worker;  /* the holder; given under handoff's lock while it has none */
     struct filchi_frame *frame;    /* own: innermost task */
     bool searching;                /* own, or the giver: counted in the idle word */
@@ -77,10 +84,12 @@ struct filchi_thread {
     _Atomic unsigned depth;        /* tasks on its stack; the same */
     _Atomic long id;               /* the system's number of it; the same */
     struct filchi_parker parker;   /* signalled when a worker was given or the pool ends */
+    /* Own: NULL where the pool has started it. */
+    const struct filchi_lending *lent;
     /* All under handoff's lock. */
     enum filchi_place place;
     struct filchi_thread *next, *previous; /* in the list of that place */
-    struct filchi_parker *sleeping_on;     /* while BLOCKED */
+    struct filchi_parker *sleeping_on;     /* while BLOCKED or OUTSIDE */
     uint32_t seen;                         /* its count when the thread last looked */
     bool stalled;                          /* BLOCKED on something that nobody has started */
     bool pokable;                          /* and would start it itself, given a worker */

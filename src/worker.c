@@ -224,11 +224,19 @@ bool filchi_worker_tasks_are_long(const struct filchi_thread *thread)
     return thread->worker->leaves.ns > LONG_NS;
 }
 
-static void measure_stack(struct filchi_thread *thread)
+/* Asking costs the first thread of a process a look into /proc. */
+static uintptr_t stack_low(void)
 {
-    thread->stack_low = filchi_os_stack_low();
-    if (!thread->stack_low)
-        thread->stack_low = UINTPTR_MAX;
+    static _Thread_local uintptr_t low;
+    if (!low)
+        low = filchi_os_stack_low();
+    return low ? low : UINTPTR_MAX;
+}
+
+void filchi_worker_measure(struct filchi_thread *thread)
+{
+    atomic_store_explicit(&thread->id, filchi_os_thread_id(), memory_order_relaxed); /* relaxed: to look at. */
+    thread->stack_low = stack_low();
     size_t size = (uintptr_t)__builtin_frame_address(0) - thread->stack_low;
     thread->stack_reserve = size / 4 < STACK_RESERVE ? size / 4 : STACK_RESERVE;
 }
@@ -236,8 +244,7 @@ static void measure_stack(struct filchi_thread *thread)
 static void begin_here(struct filchi_thread *thread)
 {
     filchi_thread_here = thread;
-    atomic_store_explicit(&thread->id, filchi_os_thread_id(), memory_order_relaxed); /* relaxed: to look at. */
-    measure_stack(thread);
+    filchi_worker_measure(thread);
 }
 
 static void run_found(struct filchi_thread *thread, filch_future *found)

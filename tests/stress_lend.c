@@ -105,6 +105,7 @@ static void one_round(unsigned round)
     options.workers = stress_workers(round);
     options.lent_threads_only = stress_below(&random, 2);
     options.no_spare_threads = stress_below(&random, 2);
+    options.waiters_help = stress_below(&random, 2);
     accepted = ran = 0;
     atomic_store(&over, false);
     CHECK_IS(filch_pool_create(&pool, &options), 0);

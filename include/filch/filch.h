@@ -119,12 +119,13 @@ typedef struct filch_pool_options {
     void (*on_unobserved)(const filch_error *error, void *arg);
     void *unobserved_arg;
     bool lent_threads_only; /* true: the pool starts no thread; tasks wait for threads of filch_pool_lend() */
+    bool waiters_help;      /* true: threads outside of tasks that wait for the pool's tasks run some meanwhile; see below */
 } filch_pool_options;
 
 /* clang-format off */
 #define FILCH_POOL_OPTIONS \
     { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL, 0, FILCH_BLOCK, NULL, NULL, NULL, NULL, NULL, \
-      false }
+      false, false }
 /* clang-format on */
 
 /*
@@ -270,6 +271,18 @@ FILCH_API int filch_pool_dump(filch_pool *pool, int fd);
  * code), -EINVAL (no pool), -EINTR (`until` is NULL and this thread's interrupt guard has fired).
  */
 FILCH_API int filch_pool_lend(filch_pool *pool, filch_stop *until);
+
+/*
+ * With waiters_help a thread that is not inside any task and waits for futures of the pool, or for a scope, a map, a
+ * stream or an iterator of it, is a lent one until the wait ends. If a worker is free it runs what it waits for itself,
+ * if that is one future and has not started, and else other tasks in their turn; if none is free, or there is nothing to
+ * run, it sleeps as ever. No more than `workers` tasks run for it. So a result that is awaited right after the submit may
+ * need no other thread; together with lent_threads_only it needs none at all. Errors, timeouts and interrupts are those of the wait, but heeded between two
+ * tasks: one that it has begun delays it, however long it takes. An awaited task may start before older ones. A poll
+ * (timeout 0) runs nothing. The tasks run with the locks held that the waiting thread holds, so it must hold none that
+ * they take. Where the pool has a worker_init it is run before the first task of each such wait, and worker_exit at its
+ * end; if it fails the wait does without helping.
+ */
 
 /* ---- Tasks ----------------------------------------------------------------------------------------- */
 

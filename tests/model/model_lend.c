@@ -5,15 +5,21 @@
 
 static filch_stop *stop;
 
-static void begin(unsigned threads)
+static void begin_with_help(unsigned threads, bool help)
 {
     filch_pool_options options = FILCH_POOL_OPTIONS;
     options.workers = 1;
     options.lent_threads_only = true;
+    options.waiters_help = help;
     for (unsigned i = 0; i < RUNS; i++)
         runs[i] = 0;
     atomic_init(&staying, threads);
     model_check(filch_pool_create(&pool, &options) == 0);
+}
+
+static void begin(unsigned threads)
+{
+    begin_with_help(threads, false);
 }
 
 static void submit(unsigned *ran)
@@ -73,6 +79,33 @@ static void lend_until_drained(unsigned i)
     model_check(runs[0] == 1 && runs[1] == 1 && model_allocated() == 0);
 }
 
+/* ---- Waits that help ---- */
+
+/* Each waits for the other's task too, and nobody but the two can run any. */
+static filch_future *_Atomic handed[2];
+
+static void begin_handed(void)
+{
+    begin_with_help(2, true);
+    atomic_init(&handed[0], NULL);
+    atomic_init(&handed[1], NULL);
+}
+
+static void wait_helping(unsigned i)
+{
+    filch_future *own = NULL, *other;
+    model_check(filch_submit(pool, count, &runs[i], &own) == 0);
+    atomic_store_explicit(&handed[i], filch_future_ref(own), memory_order_release);
+    while (!(other = atomic_load_explicit(&handed[1 - i], memory_order_acquire)))
+        model_yield();
+    filch_future *both[] = { own, other };
+    model_check((i ? filch_join(both, 2) : filch_future_wait(other, FILCH_FOREVER)) == 0);
+    model_check(filch_future_wait(own, FILCH_FOREVER) == 0);
+    settle(own, &runs[i]);
+    settle(other, &runs[1 - i]);
+    leave();
+}
+
 static const struct model models[] = {
     { .name = "lend until a stop",
       .says =
@@ -89,10 +122,17 @@ static const struct model models[] = {
       .before = begin_drained,
       .thread = lend_until_drained,
       .executions = 10000 },
+    { .name = "lend while waiting",
+      .says = "two threads that wait run each other's tasks: none is lost, and the pool goes when both have left",
+      .threads = 2,
+      .hosts = 0,
+      .before = begin_handed,
+      .thread = wait_helping,
+      .executions = 20000 },
 };
 
 int main(int argc, char **argv)
 {
-    static const char *const files[] = { "lend.c", NULL };
+    static const char *const files[] = { "lend.c", "help.c", NULL };
     return model_main(argc, argv, files, models, COUNT_OF(models));
 }
