@@ -20,6 +20,14 @@ void filchi_handoff_fini(struct filchi_handoff *handoff)
     pthread_mutex_destroy(&handoff->lock);
 }
 
+void filchi_handoff_hold(struct filchi_thread *thread)
+{
+    const struct filchi_cpus *cpus = thread->pool->handoff.cpus;
+    filchi_slab_here = &thread->worker->slab;
+    if (cpus)
+        filchi_cpus_move(thread, cpus, thread->worker->index);
+}
+
 /* ---- Threads with nothing to do ---- */
 
 /* Under the lock. */
@@ -74,7 +82,7 @@ bool filchi_handoff_await_worker(struct filchi_thread *thread)
         timed_out = filchi_parker_wait(&thread->parker, seen, end_of_sleep(thread, surplus)) == -ETIMEDOUT;
     }
     if (!end)
-        filchi_slab_here = &thread->worker->slab;
+        filchi_handoff_hold(thread);
     return !end;
 }
 
@@ -107,7 +115,7 @@ bool filchi_handoff_park(struct filchi_thread *thread)
     bool again = thread->place == FILCHI_SPARE && handoff->idle;
     if (again) {
         filchi_place_give(handoff, thread, filchi_place_pop_idle(pool, true), true);
-        filchi_slab_here = &thread->worker->slab;
+        filchi_handoff_hold(thread);
     }
     pthread_mutex_unlock(&handoff->lock);
     return !again;
@@ -254,7 +262,7 @@ static enum filchi_poke collect_poke(struct filchi_thread *thread, uint32_t *due
         return FILCHI_POKE_NONE;
     enum filchi_poke poke = thread->doomed ? FILCHI_POKE_FAIL : FILCHI_POKE_RUN;
     thread->poked = thread->doomed = false;
-    filchi_slab_here = &thread->worker->slab;
+    filchi_handoff_hold(thread);
     return poke;
 }
 
@@ -287,7 +295,7 @@ void filchi_handoff_unblock(struct filchi_thread *thread, uint32_t *due)
         pthread_mutex_lock(&handoff->lock);
     }
     pthread_mutex_unlock(&handoff->lock);
-    filchi_slab_here = &thread->worker->slab;
+    filchi_handoff_hold(thread);
     filchi_handoff_found(thread); /* the giver may have searched; this thread goes on with its task */
 }
 

@@ -41,6 +41,8 @@ static inline uint32_t filchi_handoff_news(const filch_pool *pool)
 /* Anyone, S2 and S3: after workers were given up or came into circulation. */
 void filchi_handoff_look_again(filch_pool *pool);
 
+/* T's own, when it has got a worker: from now on it works with that. */
+void filchi_handoff_hold(struct filchi_thread *thread);
 /* A thread with nothing to do: sleeps until it is given a worker. False: the thread must end. */
 bool filchi_handoff_await_worker(struct filchi_thread *thread);
 /* A lent thread's own: whether its time is over. */

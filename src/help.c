@@ -61,10 +61,10 @@ static void collect(struct filchi_await *await)
 }
 
 /* Not in the list: nobody gives it a worker now. If it has one it works with that one's slab. */
-static void begin_work(const struct filchi_thread *thread)
+static void begin_work(struct filchi_thread *thread)
 {
     if (thread->worker)
-        filchi_slab_here = &thread->worker->slab;
+        filchi_handoff_hold(thread);
 }
 
 /* Gives up the worker, if any, and is among those who wait outside. False: there was work meanwhile, and a worker. */
@@ -130,12 +130,17 @@ static void detach(struct filchi_thread *thread)
 
 static bool initialise(struct filchi_thread *thread)
 {
-    const struct filchi_hooks *hooks = &thread->pool->handoff.hooks;
-    if (hooks->init && hooks->init(hooks->arg)) {
+    const struct filchi_handoff *handoff = &thread->pool->handoff;
+    if (handoff->cpus && filchi_cpus_borrow(thread, handoff->cpus)) {
         detach(thread);
         return false;
     }
-    return true;
+    if (!handoff->hooks.init || !handoff->hooks.init(handoff->hooks.arg))
+        return true;
+    if (handoff->cpus)
+        filchi_cpus_return(thread);
+    detach(thread);
+    return false;
 }
 
 /* From now on it helps; or it does not in this wait, for want of a pool, memory or the init hook's consent. */
@@ -175,6 +180,8 @@ void filchi_help_end(struct filchi_await *await)
         filchi_worker_check_drained(pool);
     if (hooks->exit)
         hooks->exit(hooks->arg);
+    if (pool->handoff.cpus)
+        filchi_cpus_return(thread);
     await->helper = NULL;
     detach(thread);
 }

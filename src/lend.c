@@ -58,6 +58,15 @@ static void join(struct filchi_thread *thread)
         filchi_place_enter(handoff, thread, FILCHI_SPARE);
 }
 
+/* It has not joined. */
+static void leave_early(struct filchi_thread *thread)
+{
+    struct filchi_handoff *handoff = &thread->pool->handoff;
+    pthread_mutex_lock(&handoff->lock);
+    handoff->lent--;
+    pthread_mutex_unlock(&handoff->lock);
+}
+
 static void run(struct filchi_thread *thread, filch_stop *until)
 {
     struct filchi_handoff *handoff = &thread->pool->handoff;
@@ -74,13 +83,10 @@ static void run(struct filchi_thread *thread, filch_stop *until)
 /* Between the hooks, as on a thread of the pool's own. */
 static int run_initialised(struct filchi_thread *thread, filch_stop *until)
 {
-    struct filchi_handoff *handoff = &thread->pool->handoff;
-    const struct filchi_hooks *hooks = &handoff->hooks;
+    const struct filchi_hooks *hooks = &thread->pool->handoff.hooks;
     int rc = hooks->init ? hooks->init(hooks->arg) : 0;
     if (rc) {
-        pthread_mutex_lock(&handoff->lock);
-        handoff->lent--;
-        pthread_mutex_unlock(&handoff->lock);
+        leave_early(thread);
         return rc > 0 ? -EINVAL : rc;
     }
     run(thread, until);
@@ -105,7 +111,14 @@ int filchi_lend(filch_pool *pool, filch_stop *until, int64_t deadline)
     if (here) /* a task of another pool, which waits for what runs here */
         filchi_forker_show_all(filchi_worker_host(here));
     thread->host = here;
-    int rc = run_initialised(thread, until);
+    int rc = handoff->cpus ? filchi_cpus_borrow(thread, handoff->cpus) : 0;
+    if (!rc) {
+        rc = run_initialised(thread, until);
+        if (handoff->cpus)
+            filchi_cpus_return(thread);
+    } else {
+        leave_early(thread);
+    }
     thread->host = NULL;
     filchi_thread_detach(thread);
     return rc;

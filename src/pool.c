@@ -17,11 +17,16 @@
 /* How soon a shutdown tries again to lend its thread. */
 #define LEND_AGAIN_NS INT64_C(10000000)
 
-unsigned filch_default_workers(void)
+/* As many as there are CPUs to have, or that the quota allows. */
+static unsigned default_workers(unsigned cpus)
 {
-    unsigned cpus = filchi_os_affinity();
     unsigned quota = filchi_os_cpu_quota("");
     return quota && quota < cpus ? quota : cpus;
+}
+
+unsigned filch_default_workers(void)
+{
+    return default_workers(filchi_os_affinity());
 }
 
 /* ---- Create ---- */
@@ -31,11 +36,6 @@ static int check_options(filch_pool_options *chosen, const filch_pool_options *o
     int rc = filchi_options_copy(chosen, sizeof *chosen, options);
     if (rc)
         return rc;
-    if (!chosen->workers) {
-        chosen->workers = filch_default_workers();
-        if (chosen->workers > FILCHI_WORKERS_MAX)
-            chosen->workers = FILCHI_WORKERS_MAX;
-    }
     if (chosen->workers > FILCHI_WORKERS_MAX || chosen->spare_threads > 1u << 20)
         return -EINVAL;
     if ((unsigned)chosen->overflow > FILCH_CALLER_RUNS)
@@ -46,6 +46,17 @@ static int check_options(filch_pool_options *chosen, const filch_pool_options *o
         chosen->spare_threads = DEFAULT_SPARE_THREADS;
     if (chosen->no_spare_threads)
         chosen->spare_threads = 0;
+    return 0;
+}
+
+/* The CPUs, and how many workers where the options leave that to them. */
+static int choose_cpus(filch_pool_options *chosen, struct filchi_cpus **out)
+{
+    int rc = filchi_cpus_create(out, chosen->cpus, chosen->n_cpus, chosen->pin);
+    if (rc || chosen->workers)
+        return rc;
+    unsigned workers = *out ? default_workers(filchi_cpus_count(*out)) : filch_default_workers();
+    chosen->workers = workers > FILCHI_WORKERS_MAX ? FILCHI_WORKERS_MAX : workers;
     return 0;
 }
 
@@ -109,6 +120,7 @@ static void close_slabs(filch_pool *pool)
 static void free_pool(filch_pool *pool)
 {
     filchi_handoff_fini(&pool->handoff);
+    filchi_cpus_free(pool->handoff.cpus);
     filchi_inject_fini(&pool->inject);
     filchi_capacity_fini(&pool->capacity);
     close_slabs(pool);
@@ -139,10 +151,14 @@ int filch_pool_create(filch_pool **out, const filch_pool_options *options)
     int rc = check_options(&chosen, options);
     if (rc)
         return rc;
-    rc = -ENOMEM;
-    filch_pool *pool = filchi_os_alloc_aligned(_Alignof(filch_pool), sizeof *pool);
-    if (!pool)
+    struct filchi_cpus *cpus = NULL;
+    rc = choose_cpus(&chosen, &cpus);
+    if (rc)
         return rc;
+    filch_pool *pool = filchi_os_alloc_aligned(_Alignof(filch_pool), sizeof *pool);
+    rc = -ENOMEM;
+    if (!pool)
+        goto free_cpus;
     pool->first_block = chosen.workers;
     rc = init_home(pool, &chosen);
     if (rc)
@@ -161,6 +177,7 @@ int filch_pool_create(filch_pool **out, const filch_pool_options *options)
     filchi_capacity_init(&pool->capacity, chosen.capacity, chosen.overflow);
     pthread_mutex_init(&pool->making, NULL);
     init_handoff(pool, &chosen);
+    pool->handoff.cpus = cpus;
     init_shards(pool);
     rc = start(pool, &chosen);
     if (rc)
@@ -177,6 +194,8 @@ close_home:
     filchi_origin_unref(pool->origin);
 free_memory:
     filchi_os_free(pool);
+free_cpus:
+    filchi_cpus_free(cpus);
     return rc;
 }
 

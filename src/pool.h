@@ -4,6 +4,7 @@
 #define FILCHI_POOL_H
 
 #include "capacity.h"
+#include "cpus.h"
 #include "forker.h"
 #include "idle.h"
 #include "lock.h"
@@ -70,6 +71,7 @@ struct filchi_handoff {
     struct filchi_creation *creation; /* NULL once the pool is created */
     void *(*thread_main)(void *);
     char name[16];
+    struct filchi_cpus *cpus; /* constant; NULL: wherever the system likes */
 };
 
 /* Where outside threads allocate; one lock each. */

@@ -48,6 +48,7 @@ static int make_worker(filch_pool *pool, unsigned index)
     filchi_slab_init(&worker->slab, pool->home, FILCHI_SHARDS + index);
     filchi_readers_add(&pool->thieves, &worker->thief);
     worker->pool = pool;
+    worker->index = index;
     worker->random = UINT64_C(0x9E3779B97F4A7C15) * (index + 1);
     worker->leaves.ns = worker->outside.ns = FILCHI_AVERAGE_NONE;
     return 0;

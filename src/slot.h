@@ -37,6 +37,7 @@ struct filchi_worker {
     struct filchi_batch batch;
     _Alignas(FILCHI_LINE) struct filchi_slab slab; /* holder */
     filch_pool *pool;                              /* constant */
+    unsigned index;                                /* constant */
     struct filchi_worker *next_idle;               /* handoff's lock: in `idle` or `retired` */
     _Atomic bool retired;                          /* out of circulation; written under handoff's lock */
     const struct filchi_thread *holder;            /* handoff's lock; what a dump noted, as the next */

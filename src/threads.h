@@ -86,6 +86,8 @@ struct filchi_thread {
     struct filchi_parker parker;   /* signalled when a worker was given or the pool ends */
     /* Own: NULL where the pool has started it. */
     const struct filchi_lending *lent;
+    struct filchi_os_cpus *cpus_before; /* own: lent to a pool with CPUs of its own: those to go back to */
+    int cpu;                            /* own: the one that it is pinned to; -1: none */
     /* All under handoff's lock. */
     enum filchi_place place;
     struct filchi_thread *next, *previous; /* in the list of that place */

@@ -257,6 +257,8 @@ static void run_found(struct filchi_thread *thread, filch_future *found)
 void *filchi_worker_main(void *arg)
 {
     struct filchi_thread *thread = arg;
+    if (thread->pool->handoff.cpus) /* before the hook, which may allocate what is to be near */
+        filchi_cpus_begin(thread, thread->pool->handoff.cpus);
     if (!filchi_starting_begin(thread))
         return NULL;
     begin_here(thread); /* not before: to the hooks this is a thread like any other */

@@ -119,13 +119,22 @@ typedef struct filch_pool_options {
     void (*on_unobserved)(const filch_error *error, void *arg);
     void *unobserved_arg;
     bool lent_threads_only; /* true: the pool starts no thread; tasks wait for threads of filch_pool_lend() */
-    bool waiters_help;      /* true: threads outside of tasks that wait for the pool's tasks run some meanwhile; see below */
+    bool waiters_help;      /* true: a wait outside of tasks runs some meanwhile; both: see "Lent threads" */
+    /*
+     * The CPUs that the pool's threads run on, and then how many workers it has by default; copied. n_cpus 0: those that
+     * the system gives them. With `pin` the thread that holds worker i runs on cpus[i % n_cpus] alone (n_cpus 0: of those
+     * of the creating thread's affinity mask), and moves when it gets another worker. What a task starts inherits
+     * that. Lent threads get their mask back. The thread for timers is none of them.
+     */
+    const uint16_t *cpus;
+    size_t n_cpus;
+    bool pin;
 } filch_pool_options;
 
 /* clang-format off */
 #define FILCH_POOL_OPTIONS \
     { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL, 0, FILCH_BLOCK, NULL, NULL, NULL, NULL, NULL, \
-      false, false }
+      false, false, NULL, 0, false }
 /* clang-format on */
 
 /*
@@ -145,7 +154,7 @@ FILCH_API unsigned filch_default_workers(void);
  * system refused (threads_failed): the work goes to other threads, and after a second a start is tried again. The
  * hooks run outside of tasks; they may not wait for the pool's tasks or for its shutdown.
  * Ownership: the caller owns *out; release it with filch_pool_destroy(), which returns after the last worker_exit.
- * Errors: -EINVAL (an option out of range, size 0), -E2BIG (options from a newer header), -ENOMEM, what
+ * Errors: -EINVAL (an option out of range, size 0, a CPU that the process may not use), -E2BIG (options from a newer header), -ENOMEM, what
  * worker_init returned (-EINVAL for a positive code), -EAGAIN (no thread for it).
  */
 FILCH_API int filch_pool_create(filch_pool **out, const filch_pool_options *options);
