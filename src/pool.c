@@ -14,6 +14,14 @@
 
 #define DEFAULT_SPARE_THREADS 256
 #define NAMES_SHOWN 8
+/* How long an idle thread spins before it sleeps: about what waking it would cost, or as long as a latency is worth it
+ * (docs/decisions/0009-idle-policies.md). */
+#ifdef FILCH_TESTING
+#define SPIN_NS 0
+#else
+#define SPIN_NS 15000
+#endif
+#define SPIN_LONG_NS 200000
 /* How soon a shutdown tries again to lend its thread. */
 #define LEND_AGAIN_NS INT64_C(10000000)
 
@@ -38,7 +46,7 @@ static int check_options(filch_pool_options *chosen, const filch_pool_options *o
         return rc;
     if (chosen->workers > FILCHI_WORKERS_MAX || chosen->spare_threads > 1u << 20)
         return -EINVAL;
-    if ((unsigned)chosen->overflow > FILCH_CALLER_RUNS)
+    if ((unsigned)chosen->overflow > FILCH_CALLER_RUNS || (unsigned)chosen->idle > FILCH_IDLE_FRUGAL)
         return -EINVAL;
     if (chosen->stack_size && !filchi_os_stack_size_valid(chosen->stack_size))
         return -EINVAL;
@@ -71,6 +79,19 @@ static void init_handoff(filch_pool *pool, const filch_pool_options *chosen)
     handoff->thread_main = filchi_worker_main;
     handoff->hooks = (struct filchi_hooks) { chosen->worker_init, chosen->worker_exit, chosen->worker_arg };
     snprintf(handoff->name, sizeof handoff->name, "%s", chosen->name ? chosen->name : "filch");
+}
+
+static struct filchi_spin choose_spin(filch_idle_policy policy)
+{
+    switch (policy) {
+    case FILCH_IDLE_LATENCY:
+        return (struct filchi_spin) { SPIN_LONG_NS, 2 };
+    case FILCH_IDLE_FRUGAL:
+        return (struct filchi_spin) { -1, 0 };
+    case FILCH_IDLE_BALANCED:
+        break;
+    }
+    return (struct filchi_spin) { SPIN_NS, 1 };
 }
 
 static void init_shards(filch_pool *pool)
@@ -160,6 +181,7 @@ int filch_pool_create(filch_pool **out, const filch_pool_options *options)
     if (!pool)
         goto free_cpus;
     pool->first_block = chosen.workers;
+    pool->spin = choose_spin(chosen.idle);
     rc = init_home(pool, &chosen);
     if (rc)
         goto free_memory;

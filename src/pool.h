@@ -74,6 +74,12 @@ struct filchi_handoff {
     struct filchi_cpus *cpus; /* constant; NULL: wherever the system likes */
 };
 
+/* What an idle thread does before it sleeps; as the idle policy says. */
+struct filchi_spin {
+    int64_t ns;     /* so long it looks for work; -1: it does not */
+    unsigned share; /* of the workers at most so many halves do */
+};
+
 /* Where outside threads allocate; one lock each. */
 struct filchi_shard {
     _Alignas(FILCHI_LINE) struct filchi_lock lock;
@@ -90,6 +96,7 @@ struct filch_pool {
     _Alignas(FILCHI_LINE) _Atomic uint32_t closing; /* FILCHI_CLOSED and so on; set by shutdown, never cleared */
     _Atomic uint32_t drained;                       /* 1: closed and everything is final; a futex */
     filch_stop *stop;                               /* constant */
+    struct filchi_spin spin;                        /* constant */
     _Atomic unsigned n_made;                        /* workers, retired ones included; under `making`, only grows */
     unsigned first_block;                           /* constant: workers in blocks[0] */
     struct filchi_worker *blocks[FILCHI_BLOCKS];    /* each constant once a worker of it is made */

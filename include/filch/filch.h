@@ -96,6 +96,16 @@ typedef enum filch_overflow {
     FILCH_CALLER_RUNS /* runs the task itself and then returns */
 } filch_overflow;
 
+/*
+ * What a thread that finds nothing to do does before it sleeps. Asleep it uses no CPU whichever it is; to wake it costs
+ * the submitter a system call, and the task the time until a core has it.
+ */
+typedef enum filch_idle_policy {
+    FILCH_IDLE_BALANCED, /* half of the workers look for work for about as long as waking them would take */
+    FILCH_IDLE_LATENCY, /* all of them, for ten times as long: tasks that come so close begin at once; it costs CPU */
+    FILCH_IDLE_FRUGAL /* none: each sleeps as soon as it finds nothing; least CPU, and each lone task waits for a wake */
+} filch_idle_policy;
+
 typedef struct filch_pool_options {
     size_t size;                    /* sizeof(filch_pool_options) */
     const char *name;               /* prefix of the thread names, copied; default "filch" */
@@ -129,12 +139,13 @@ typedef struct filch_pool_options {
     const uint16_t *cpus;
     size_t n_cpus;
     bool pin;
+    filch_idle_policy idle; /* how a thread waits for work */
 } filch_pool_options;
 
 /* clang-format off */
 #define FILCH_POOL_OPTIONS \
     { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL, 0, FILCH_BLOCK, NULL, NULL, NULL, NULL, NULL, \
-      false, false, NULL, 0, false }
+      false, false, NULL, 0, false, FILCH_IDLE_BALANCED }
 /* clang-format on */
 
 /*
