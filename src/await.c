@@ -3,6 +3,7 @@
 #include "await.h"
 
 #include "handoff.h"
+#include "help.h"
 #include "members.h"
 
 #include <errno.h>
@@ -89,6 +90,12 @@ void filchi_await_begin_sleep(struct filchi_await *await, struct filchi_parker *
     heed_stop(await);
 }
 
+void filchi_await_offer(struct filchi_await *await, struct filchi_origin *origin)
+{
+    if (origin->waiters_help && !await->thread && !filchi_worker_thread() && !filchi_timers_here)
+        await->offered = origin;
+}
+
 /* Whether this much deeper in the stack is fine, or just so when no thread is left to take over. */
 static bool has_stack(const struct filchi_thread *thread, bool last_resort)
 {
@@ -123,6 +130,8 @@ static bool may_run_here(const struct filchi_await *await, bool prefer_handoff)
 enum filchi_await_run filchi_await_run(struct filchi_await *await, filch_future *future, bool prefer_handoff)
 {
     struct filchi_thread *thread = await->thread;
+    if (await->offered || await->helper)
+        return filchi_help_run(await, future);
     if (!thread || await->blocked || filchi_slab_home_of(future) != thread->pool->home)
         return FILCHI_AWAIT_NOTHING;
     await->later |= filchi_future_plan(future) != NULL;
@@ -227,6 +236,10 @@ int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled)
         return -ETIMEDOUT;
     if (!await->spun && spin(await, seen))
         return 0;
+    if (await->offered || await->helper) {
+        filchi_help_pause(await, seen);
+        return 0;
+    }
     int rc = give_way(await, seen, stalled);
     if (rc < 0)
         return rc;
@@ -248,6 +261,8 @@ uint32_t filchi_await_end(struct filchi_await *await)
 {
     if (await->blocked)
         filchi_handoff_unblock(await->thread, &await->due);
+    if (await->helper)
+        filchi_help_end(await);
     if (disarm(await))
         await->due++;
     if (await->regions) {
@@ -288,6 +303,7 @@ static int await_future(filch_future *future, int64_t deadline, bool heed, bool 
     filchi_parker_init(&parker);
     filchi_await_begin(&await, &parker, deadline, heed);
     await.awaited = (struct filchi_awaited) { .kind = FILCHI_AWAITED_FUTURE, .firm = firm, .future = future };
+    filchi_await_offer(&await, filchi_origin_of(future));
     for (;;) {
         uint32_t seen = filchi_parker_count(&parker);
         if (filchi_future_final(future))

@@ -28,6 +28,8 @@ struct filchi_await {
     struct filchi_parker *parker;
     int64_t deadline;
     struct filchi_awaited awaited; /* set after the beginning; else no cycle through this wait is found */
+    struct filchi_origin *offered; /* of the pool to work for meanwhile; NULL: none, or it does already */
+    struct filchi_thread *helper;  /* what the thread is there meanwhile; NULL: nothing */
     filch_stop *stop;              /* ends the wait; NULL: nothing does */
     int stop_rc;
     bool armed;    /* stop_waiter is registered with stop */
@@ -45,7 +47,9 @@ struct filchi_await {
 
 /* heed: a stop of the task, or an interrupt of the thread, ends the wait. */
 void filchi_await_begin(struct filchi_await *await, struct filchi_parker *parker, int64_t deadline, bool heed);
-/* The same for a wait that keeps the worker, or the blocking region; it heeds. */
+/* After the beginning, outside of tasks: what is awaited is of that pool, which may want the thread's help. */
+void filchi_await_offer(struct filchi_await *await, struct filchi_origin *origin);
+/* As filchi_await_begin() for a wait that keeps the worker, or the blocking region; it heeds. */
 void filchi_await_begin_sleep(struct filchi_await *await, struct filchi_parker *parker, int64_t deadline);
 enum filchi_await_run {
     FILCHI_AWAIT_RAN,     /* it ran here and is final */

@@ -293,6 +293,18 @@ static struct filchi_waiter *take_late(struct filch_completed *completed)
     return waiter;
 }
 
+/* Outside of tasks: the first that is not final may want the thread's help. */
+static void offer(const struct filch_completed *completed, struct filchi_await *await)
+{
+    for (size_t i = 0; i < completed->total && !await->thread; i++) {
+        const filch_future *future = completed->nodes[i].subject;
+        if (!future || filchi_future_final(future))
+            continue;
+        filchi_await_offer(await, filchi_origin_of(future));
+        return;
+    }
+}
+
 /* Waits for one; NULL and *rc if the wait ended. */
 static struct filchi_waiter *await_one(struct filch_completed *completed, int *rc)
 {
@@ -302,6 +314,7 @@ static struct filchi_waiter *await_one(struct filch_completed *completed, int *r
     await.awaited = (struct filchi_awaited) {
         .kind = FILCHI_AWAITED_ANY, .nodes = completed->nodes, .n = completed->total, .hint = &completed->hint
     };
+    offer(completed, &await);
     await.later = completed->later;
     if (await.later) /* what became due since then is news to us: they are not looked at again */
         await.news = completed->news;

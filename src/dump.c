@@ -170,8 +170,11 @@ static void print_name(struct text *text, const struct filchi_thread *thread)
 static void print_thread(struct text *text, const struct filchi_thread *thread)
 {
     static const char *const places[] = {
-        [FILCHI_NOWHERE] = "looking for a worker",   [FILCHI_SPARE] = "spare",
-        [FILCHI_RESUMABLE] = "about to go on",       [FILCHI_BLOCKED] = "blocked",
+        [FILCHI_NOWHERE] = "looking for a worker",
+        [FILCHI_SPARE] = "spare",
+        [FILCHI_OUTSIDE] = "waiting outside of tasks",
+        [FILCHI_RESUMABLE] = "about to go on",
+        [FILCHI_BLOCKED] = "blocked",
         [FILCHI_IN_REGION] = "in a blocking region",
     };
     print(text, "thread ");
@@ -181,7 +184,7 @@ static void print_thread(struct text *text, const struct filchi_thread *thread)
         print(text, ": starting\n");
         return;
     }
-    print(text, " (%ld)", id);
+    print(text, " (%ld%s)", id, thread->lent ? ", lent" : "");
     if (thread->worker) {
         print_running(text, thread);
         return;
@@ -242,10 +245,12 @@ static void print_pool(struct text *text, const filch_pool *pool)
     uint32_t drained = atomic_load_explicit(&pool->drained, memory_order_relaxed);
     print(text, "pool ");
     print_quoted(text, handoff->name);
-    print(text, ": %u worker%s (%u idle), %u thread%s of at most %u, %" PRIu64 " thread start%s refused, %s\n",
-          filchi_pool_workers(pool), filchi_pool_workers(pool) == 1 ? "" : "s",
-          filchi_idle_workers(filchi_idle_load(&pool->idle)), alive, alive == 1 ? "" : "s",
-          filchi_place_cap(handoff), handoff->failed, handoff->failed == 1 ? "" : "s",
+    print(text, ": %u worker%s (%u idle), %u thread%s of at most %u, ", filchi_pool_workers(pool),
+          filchi_pool_workers(pool) == 1 ? "" : "s", filchi_idle_workers(filchi_idle_load(&pool->idle)), alive,
+          alive == 1 ? "" : "s", filchi_place_cap(handoff));
+    if (handoff->lent)
+        print(text, "%u lent, ", handoff->lent);
+    print(text, "%" PRIu64 " thread start%s refused, %s\n", handoff->failed, handoff->failed == 1 ? "" : "s",
           drained   ? "shut down"
           : closing ? "shutting down"
                     : "open");

@@ -9,12 +9,6 @@
 
 /* Every so many tasks the outside goes first, lest sub tasks that beget sub tasks starve it; a prime, as in Go. */
 #define OUTSIDE_EVERY 61
-/* How long an idle thread spins before it sleeps: about what waking it would cost. */
-#ifdef FILCH_TESTING
-#define SPIN_NS 0
-#else
-#define SPIN_NS 15000
-#endif
 /* A batch is about so much work: what a worker takes along, others start later than tasks submitted after it. */
 #define BATCH_NS 100000
 
@@ -161,11 +155,13 @@ static filch_future *search(struct filchi_thread *thread)
     filch_future *found = steal(thread, false);
     if (found || filchi_forker_steal(thread))
         return found;
+    if (pool->spin.ns < 0)
+        return NULL;
     if (!thread->searching)
-        thread->searching = filchi_idle_begin_search(&pool->idle, filchi_pool_workers(pool));
+        thread->searching = filchi_idle_begin_search(&pool->idle, pool->spin.share * filchi_pool_workers(pool));
     if (!thread->searching)
         return NULL;
-    int64_t end = filchi_os_now() + SPIN_NS;
+    int64_t end = filchi_os_now() + pool->spin.ns;
     do {
         for (int i = 0; i < 16; i++)
             filchi_pause();
@@ -224,4 +220,27 @@ filch_future *filchi_find_work(struct filchi_thread *thread)
             return NULL;
         }
     }
+}
+
+filch_future *filchi_find_once(struct filchi_thread *thread)
+{
+    filch_future *found = take_own(thread);
+    if (!found)
+        filchi_stopping_tell(thread);
+    if (!found && !(found = steal(thread, false)))
+        filchi_forker_steal(thread);
+    if (found || thread->stolen)
+        filchi_handoff_found(thread);
+    return found;
+}
+
+filch_future *filchi_find_if_next(struct filchi_thread *thread, const filch_future *future)
+{
+    struct filchi_batch *batch = &thread->worker->batch;
+    if (filchi_batch_empty(batch) && !filchi_batch_fill(batch, &thread->pool->inject, batch_size(thread)))
+        return NULL;
+    if (filchi_batch_peek(batch) != future)
+        return NULL;
+    thread->outside = true;
+    return filchi_batch_take(batch);
 }

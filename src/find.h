@@ -8,6 +8,11 @@
 /* T's own, holding a worker: the find-work loop. A task, or NULL when it has given up its worker. */
 filch_future *filchi_find_work(struct filchi_thread *thread);
 
+/* T's own, holding a worker: one look at everybody's queues. NULL too with a forked call in `stolen`. */
+filch_future *filchi_find_once(struct filchi_thread *thread);
+/* T's own, holding a worker: if that future's entry seems to be the oldest from outside, takes the oldest; else NULL. */
+filch_future *filchi_find_if_next(struct filchi_thread *thread, const filch_future *future);
+
 /* T's own: an entry from outside, or else of another worker; NULL if there is none. */
 filch_future *filchi_find_others(struct filchi_thread *thread);
 /* The same, but none from outside, unless it had waited for its time. */

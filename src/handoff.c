@@ -21,18 +21,48 @@ void filchi_handoff_fini(struct filchi_handoff *handoff)
     pthread_mutex_destroy(&handoff->lock);
 }
 
+void filchi_handoff_hold(struct filchi_thread *thread)
+{
+    const struct filchi_cpus *cpus = thread->pool->handoff.cpus;
+    filchi_slab_here = &thread->worker->slab;
+    if (cpus)
+        filchi_cpus_move(thread, cpus, thread->worker->index);
+}
+
 /* ---- Threads with nothing to do ---- */
 
 /* Under the lock. */
 static bool must_end(struct filchi_thread *thread, bool timed_out)
 {
     struct filchi_handoff *handoff = &thread->pool->handoff;
-    if (thread->worker ||
-        !(handoff->ending || (timed_out && filchi_place_alive(handoff) > filchi_place_workers(handoff))))
+    if (thread->worker)
         return false;
+    if (thread->lent) {
+        if (!handoff->ending && !filchi_handoff_is_over(thread))
+            return false;
+        handoff->lent--;
+    } else {
+        if (!handoff->ending && !(timed_out && filchi_place_alive(handoff) > filchi_place_workers(handoff)))
+            return false;
+        filchi_place_set_alive(handoff, filchi_place_alive(handoff) - 1);
+    }
     filchi_place_leave(handoff, thread);
-    filchi_place_set_alive(handoff, filchi_place_alive(handoff) - 1);
     return true;
+}
+
+bool filchi_handoff_is_over(const struct filchi_thread *thread)
+{
+    const struct filchi_lending *lent = thread->lent;
+    return (lent->until && filchi_stop_peek(lent->until)) ||
+           (lent->deadline != FILCHI_NEVER && filchi_os_now() >= lent->deadline);
+}
+
+/* When a thread without a worker looks again whether it must end. */
+static int64_t end_of_sleep(const struct filchi_thread *thread, bool surplus)
+{
+    if (thread->lent)
+        return thread->lent->deadline;
+    return surplus ? filchi_os_deadline(FILCHI_KEEP_ALIVE_NS) : FILCHI_NEVER;
 }
 
 bool filchi_handoff_await_worker(struct filchi_thread *thread)
@@ -45,17 +75,18 @@ bool filchi_handoff_await_worker(struct filchi_thread *thread)
         end = must_end(thread, timed_out);
         bool surplus = filchi_place_alive(handoff) > filchi_place_workers(handoff);
         bool given = thread->worker != NULL;
+        if (handoff->woken == thread)
+            handoff->woken = NULL;
         pthread_mutex_unlock(&handoff->lock);
         if (end || given)
             break;
         if (!parked)
             filchi_observe_park(thread);
         parked = true;
-        int64_t deadline = surplus ? filchi_os_deadline(FILCHI_KEEP_ALIVE_NS) : FILCHI_NEVER;
-        timed_out = filchi_parker_wait(&thread->parker, seen, deadline) == -ETIMEDOUT;
+        timed_out = filchi_parker_wait(&thread->parker, seen, end_of_sleep(thread, surplus)) == -ETIMEDOUT;
     }
     if (!end)
-        filchi_slab_here = &thread->worker->slab;
+        filchi_handoff_hold(thread);
     if (parked)
         filchi_observe_unpark(thread);
     return !end;
@@ -90,7 +121,7 @@ bool filchi_handoff_park(struct filchi_thread *thread)
     bool again = thread->place == FILCHI_SPARE && handoff->idle;
     if (again) {
         filchi_place_give(handoff, thread, filchi_place_pop_idle(pool, true), true);
-        filchi_slab_here = &thread->worker->slab;
+        filchi_handoff_hold(thread);
     }
     pthread_mutex_unlock(&handoff->lock);
     return !again;
@@ -101,6 +132,19 @@ void filchi_handoff_look_again(filch_pool *pool)
     filchi_idle_look_again();          /* S2 */
     if (filchi_handoff_any_work(pool)) /* S3 */
         filchi_handoff_notify(pool);
+}
+
+void filchi_handoff_leave(struct filchi_thread *thread)
+{
+    struct filchi_handoff *handoff = &thread->pool->handoff;
+    pthread_mutex_lock(&handoff->lock);
+    struct filchi_thread *next = filchi_place_release(thread); /* S1 */
+    handoff->lent--;
+    pthread_mutex_unlock(&handoff->lock);
+    if (next)
+        filchi_parker_signal(&next->parker);
+    else
+        filchi_handoff_look_again(thread->pool);
 }
 
 bool filchi_handoff_yield(struct filchi_thread *thread)
@@ -226,7 +270,7 @@ static enum filchi_poke collect_poke(struct filchi_thread *thread, uint32_t *due
         return FILCHI_POKE_NONE;
     enum filchi_poke poke = thread->doomed ? FILCHI_POKE_FAIL : FILCHI_POKE_RUN;
     thread->poked = thread->doomed = false;
-    filchi_slab_here = &thread->worker->slab;
+    filchi_handoff_hold(thread);
     return poke;
 }
 
@@ -261,7 +305,7 @@ void filchi_handoff_unblock(struct filchi_thread *thread, uint32_t *due)
         pthread_mutex_lock(&handoff->lock);
     }
     pthread_mutex_unlock(&handoff->lock);
-    filchi_slab_here = &thread->worker->slab;
+    filchi_handoff_hold(thread);
     filchi_handoff_found(thread); /* the giver may have searched; this thread goes on with its task */
     filchi_observe_resume(thread);
 }
@@ -275,5 +319,7 @@ void filchi_handoff_end(filch_pool *pool)
     handoff->ending = true;
     for (struct filchi_thread *thread = handoff->spare.first; thread; thread = thread->next)
         filchi_parker_signal(&thread->parker);
+    for (struct filchi_thread *thread = handoff->outside.first; thread; thread = thread->next)
+        filchi_place_signal_blocked(thread);
     pthread_mutex_unlock(&handoff->lock);
 }

@@ -41,8 +41,14 @@ static inline uint32_t filchi_handoff_news(const filch_pool *pool)
 /* Anyone, S2 and S3: after workers were given up or came into circulation. */
 void filchi_handoff_look_again(filch_pool *pool);
 
+/* T's own, when it has got a worker: from now on it works with that. */
+void filchi_handoff_hold(struct filchi_thread *thread);
 /* A thread with nothing to do: sleeps until it is given a worker. False: the thread must end. */
 bool filchi_handoff_await_worker(struct filchi_thread *thread);
+/* A lent thread's own: whether its time is over. */
+bool filchi_handoff_is_over(const struct filchi_thread *thread);
+/* A lent thread that holds a worker and goes: gives it up for good. */
+void filchi_handoff_leave(struct filchi_thread *thread);
 /* A holder that found no work: gives its worker up (true), unless work has come meanwhile. */
 bool filchi_handoff_park(struct filchi_thread *thread);
 /* A holder between two tasks: gives its worker up if a resumable thread wants one or there are too many (then

@@ -56,10 +56,10 @@ static inline bool filchi_idle_must_wake(const struct filchi_idle *idle)
     return filchi_idle_must_wake_after(idle);
 }
 
-/* A thread that holds a worker and wants work. At most half the workers search; false: go on without spinning. */
-static inline bool filchi_idle_begin_search(struct filchi_idle *idle, unsigned workers)
+/* A thread that holds a worker and wants work. At most `most` halves search; false: go on without spinning. */
+static inline bool filchi_idle_begin_search(struct filchi_idle *idle, unsigned most)
 {
-    if (2 * filchi_idle_searching(filchi_idle_load(idle)) >= workers)
+    if (2 * filchi_idle_searching(filchi_idle_load(idle)) >= most)
         return false;
     /* relaxed: the count alone; see P3. */
     atomic_fetch_add_explicit(&idle->word, FILCHI_IDLE_SEARCHER, memory_order_relaxed);

@@ -292,6 +292,15 @@ void *filchi_batch_take(struct filchi_batch *batch)
     }
 }
 
+void *filchi_batch_peek(const struct filchi_batch *batch)
+{
+    /* relaxed, all: the tail and the slots are the owner's own, the head is a guess. */
+    uint64_t head = atomic_load_explicit(&batch->head, memory_order_relaxed);
+    if (head == atomic_load_explicit(&batch->tail, memory_order_relaxed))
+        return NULL;
+    return atomic_load_explicit(&batch->slots[head % FILCHI_BATCH], memory_order_relaxed);
+}
+
 unsigned filchi_batch_take_all(struct filchi_batch *batch, void *items[FILCHI_BATCH])
 {
     uint64_t tail = atomic_load_explicit(&batch->tail, memory_order_relaxed); /* relaxed: the owner's own. */

@@ -95,6 +95,8 @@ void filchi_batch_init(struct filchi_batch *batch);
 bool filchi_batch_fill(struct filchi_batch *batch, struct filchi_inject *inject, unsigned most);
 /* Anyone. The oldest item, or NULL if the batch is empty. Waits for nobody. */
 void *filchi_batch_take(struct filchi_batch *batch);
+/* Owner. What filchi_batch_take() would take next, for comparison only: it may be gone. NULL if it is empty. */
+void *filchi_batch_peek(const struct filchi_batch *batch);
 /* Owner. All of them, oldest first; how many. */
 unsigned filchi_batch_take_all(struct filchi_batch *batch, void *items[FILCHI_BATCH]);
 /* Owner, when it has taken all: the n newest are there again. */

@@ -13,6 +13,7 @@ struct filchi_origin *filchi_origin_create(void)
         filchi_os_free(origin);
         return NULL;
     }
+    pthread_mutex_init(&origin->lock, NULL);
     atomic_init(&origin->refs, 1);
     return origin;
 }
@@ -28,9 +29,17 @@ void filchi_origin_unref(struct filchi_origin *origin)
     /* acq_rel O1: pairs with itself; the last one sees that all others are done with it. */
     if (atomic_fetch_sub_explicit(&origin->refs, 1, memory_order_acq_rel) != 1)
         return;
+    pthread_mutex_destroy(&origin->lock);
     filchi_os_process_fini(&origin->process);
     if (origin->observer)
         filchi_os_free(origin->observer->metrics);
     filchi_os_free(origin->observer);
     filchi_os_free(origin);
+}
+
+void filchi_origin_close(struct filchi_origin *origin)
+{
+    pthread_mutex_lock(&origin->lock);
+    origin->pool = NULL;
+    pthread_mutex_unlock(&origin->lock);
 }

@@ -12,7 +12,9 @@ struct filchi_origin {
     struct filchi_os_process process; /* constant: the pool's; in any other one it is dead */
     void (*on_unobserved)(const filch_error *error, void *arg); /* constant; NULL: none */
     void *unobserved_arg;                                       /* constant */
-    filch_pool *pool;                 /* constant: for its observer, and there as long as it is called */
+    bool waiters_help;    /* constant: a thread outside of tasks that waits for its futures works meanwhile */
+    pthread_mutex_t lock; /* of `pool`; held before handoff's */
+    filch_pool *pool;     /* NULL once it is about to go, and has no more events */
     struct filchi_observer *observer; /* constant, owned; NULL: none */
     _Atomic uint32_t refs;
 };
@@ -22,6 +24,9 @@ struct filchi_origin *filchi_origin_create(void);
 struct filchi_origin *filchi_origin_ref(struct filchi_origin *origin);
 void filchi_origin_unref(struct filchi_origin *origin);
 
+/* The pool is about to go: who has not found it so far must not. */
+void filchi_origin_close(struct filchi_origin *origin);
+
 /* Whether this process is the pool's: if not, nothing of it must be waited for, no lock of it taken. */
 static inline bool filchi_origin_here(const struct filchi_origin *origin)
 {
@@ -29,7 +34,7 @@ static inline bool filchi_origin_here(const struct filchi_origin *origin)
 }
 
 /* Who holds the future, or is about to free it. */
-static inline const struct filchi_origin *filchi_origin_of(const filch_future *future)
+static inline struct filchi_origin *filchi_origin_of(const filch_future *future)
 {
     return filchi_slab_user_of(future);
 }

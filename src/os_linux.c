@@ -286,6 +286,77 @@ unsigned filchi_os_affinity(void)
     return n < 1 ? 1 : (unsigned)n;
 }
 
+struct filchi_os_cpus {
+    char set[FILCHI_OS_CPUS / CHAR_BIT]; /* a cpu_set_t of that size */
+};
+
+static cpu_set_t *set_of(const struct filchi_os_cpus *cpus)
+{
+    return (cpu_set_t *)(void *)(uintptr_t)cpus->set;
+}
+
+/* Whether the kernel lets this thread, and so every other one, have all of them: it keeps quiet about those left out. */
+static int probe(const struct filchi_os_cpus *wanted)
+{
+    struct filchi_os_cpus before, got;
+    if (sched_getaffinity(0, sizeof before.set, set_of(&before)) < 0)
+        return -EINVAL;
+    int rc = -EINVAL;
+    memset(&got, 0, sizeof got);
+    if (sched_setaffinity(0, sizeof wanted->set, set_of(wanted)) == 0 &&
+        sched_getaffinity(0, sizeof got.set, set_of(&got)) == 0 && memcmp(&got, wanted, sizeof got) == 0)
+        rc = 0;
+    sched_setaffinity(0, sizeof before.set, set_of(&before));
+    return rc;
+}
+
+int filchi_os_cpus_create(struct filchi_os_cpus **out, const uint16_t *list, size_t n)
+{
+    struct filchi_os_cpus *cpus = filchi_os_alloc(sizeof *cpus);
+    if (!cpus)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        CPU_SET_S(list[i], sizeof cpus->set, set_of(cpus));
+    int rc = n ? probe(cpus) : sched_getaffinity(0, sizeof cpus->set, set_of(cpus)) == 0 ? 0 : -EINVAL;
+    if (rc)
+        filchi_os_free(cpus);
+    else
+        *out = cpus;
+    return rc;
+}
+
+void filchi_os_cpus_free(struct filchi_os_cpus *cpus)
+{
+    filchi_os_free(cpus);
+}
+
+unsigned filchi_os_cpus_count(const struct filchi_os_cpus *cpus)
+{
+    return (unsigned)CPU_COUNT_S(sizeof cpus->set, set_of(cpus));
+}
+
+size_t filchi_os_cpus_list(const struct filchi_os_cpus *cpus, uint16_t *list)
+{
+    size_t n = 0;
+    for (unsigned cpu = 0; cpu < FILCHI_OS_CPUS; cpu++)
+        if (CPU_ISSET_S(cpu, sizeof cpus->set, set_of(cpus)))
+            list[n++] = (uint16_t)cpu;
+    return n;
+}
+
+void filchi_os_affinity_set(const struct filchi_os_cpus *cpus)
+{
+    sched_setaffinity(0, sizeof cpus->set, set_of(cpus));
+}
+
+void filchi_os_affinity_set_one(unsigned cpu)
+{
+    struct filchi_os_cpus one;
+    memset(&one, 0, sizeof one);
+    CPU_SET_S(cpu, sizeof one.set, set_of(&one));
+    filchi_os_affinity_set(&one);
+}
+
 /* Reads the first line of root/path into the buffer, without its newline. */
 static bool read_line(const char *root, const char *path, char *line, size_t size)
 {

@@ -15,6 +15,8 @@ static struct filchi_thread_list *list_of(struct filchi_handoff *handoff, enum f
         return &handoff->blocked;
     case FILCHI_IN_REGION:
         return &handoff->in_region;
+    case FILCHI_OUTSIDE:
+        return &handoff->outside;
     case FILCHI_NOWHERE:
         break;
     }

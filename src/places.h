@@ -46,10 +46,10 @@ static inline unsigned filchi_place_surplus(const struct filchi_handoff *handoff
     return handoff->circulating > workers ? handoff->circulating - workers : 0;
 }
 
-/* Most threads. */
+/* Most threads that the pool may start. */
 static inline unsigned filchi_place_cap(const struct filchi_handoff *handoff)
 {
-    return filchi_place_workers(handoff) + handoff->spare_threads;
+    return handoff->lent_only ? 0 : filchi_place_workers(handoff) + handoff->spare_threads;
 }
 
 static inline unsigned filchi_place_alive(const struct filchi_handoff *handoff)
@@ -62,7 +62,13 @@ static inline void filchi_place_set_alive(struct filchi_handoff *handoff, unsign
     atomic_store_explicit(&handoff->alive, n, memory_order_relaxed); /* relaxed: as above, or a hint. */
 }
 
-/* Signals a blocked thread, which will know that the signal was ours. Under the lock: before it looks, it cannot take its
+/* Threads that may run tasks, lent ones too. */
+static inline unsigned filchi_place_threads(const struct filchi_handoff *handoff)
+{
+    return filchi_place_alive(handoff) + handoff->lent;
+}
+
+/* Signals a thread that is blocked, or waits outside, which will know that the signal was ours. Under the lock: before it looks, it cannot take its
  * parker away. */
 static inline void filchi_place_signal_blocked(struct filchi_thread *thread)
 {

@@ -3,6 +3,7 @@
 #include "error.h"
 #include "handoff.h"
 #include "later.h"
+#include "lend.h"
 #include "observe.h"
 #include "options.h"
 #include "resize.h"
@@ -14,12 +15,27 @@
 
 #define DEFAULT_SPARE_THREADS 256
 #define NAMES_SHOWN 8
+/* How long an idle thread spins before it sleeps: about what waking it would cost, or as long as a latency is worth it
+ * (docs/decisions/0009-idle-policies.md). */
+#ifdef FILCH_TESTING
+#define SPIN_NS 0
+#else
+#define SPIN_NS 15000
+#endif
+#define SPIN_LONG_NS 200000
+/* How soon a shutdown tries again to lend its thread. */
+#define LEND_AGAIN_NS INT64_C(10000000)
+
+/* As many as there are CPUs to have, or that the quota allows. */
+static unsigned default_workers(unsigned cpus)
+{
+    unsigned quota = filchi_os_cpu_quota("");
+    return quota && quota < cpus ? quota : cpus;
+}
 
 unsigned filch_default_workers(void)
 {
-    unsigned cpus = filchi_os_affinity();
-    unsigned quota = filchi_os_cpu_quota("");
-    return quota && quota < cpus ? quota : cpus;
+    return default_workers(filchi_os_affinity());
 }
 
 /* ---- Create ---- */
@@ -29,14 +45,9 @@ static int check_options(filch_pool_options *chosen, const filch_pool_options *o
     int rc = filchi_options_copy(chosen, sizeof *chosen, options);
     if (rc)
         return rc;
-    if (!chosen->workers) {
-        chosen->workers = filch_default_workers();
-        if (chosen->workers > FILCHI_WORKERS_MAX)
-            chosen->workers = FILCHI_WORKERS_MAX;
-    }
     if (chosen->workers > FILCHI_WORKERS_MAX || chosen->spare_threads > 1u << 20)
         return -EINVAL;
-    if ((unsigned)chosen->overflow > FILCH_CALLER_RUNS)
+    if ((unsigned)chosen->overflow > FILCH_CALLER_RUNS || (unsigned)chosen->idle > FILCH_IDLE_FRUGAL)
         return -EINVAL;
     if (chosen->stack_size && !filchi_os_stack_size_valid(chosen->stack_size))
         return -EINVAL;
@@ -47,15 +58,41 @@ static int check_options(filch_pool_options *chosen, const filch_pool_options *o
     return 0;
 }
 
+/* The CPUs, and how many workers where the options leave that to them. */
+static int choose_cpus(filch_pool_options *chosen, struct filchi_cpus **out)
+{
+    int rc = filchi_cpus_create(out, chosen->cpus, chosen->n_cpus, chosen->pin);
+    if (rc || chosen->workers)
+        return rc;
+    unsigned workers = *out ? default_workers(filchi_cpus_count(*out)) : filch_default_workers();
+    chosen->workers = workers > FILCHI_WORKERS_MAX ? FILCHI_WORKERS_MAX : workers;
+    return 0;
+}
+
 static void init_handoff(filch_pool *pool, const filch_pool_options *chosen)
 {
     struct filchi_handoff *handoff = &pool->handoff;
     filchi_handoff_init(handoff);
     handoff->spare_threads = chosen->spare_threads;
+    handoff->lent_only = chosen->lent_threads_only;
+    handoff->waiters_help = chosen->waiters_help;
     handoff->stack_size = chosen->stack_size;
     handoff->thread_main = filchi_worker_main;
     handoff->hooks = (struct filchi_hooks) { chosen->worker_init, chosen->worker_exit, chosen->worker_arg };
     snprintf(handoff->name, sizeof handoff->name, "%s", chosen->name ? chosen->name : "filch");
+}
+
+static struct filchi_spin choose_spin(filch_idle_policy policy)
+{
+    switch (policy) {
+    case FILCH_IDLE_LATENCY:
+        return (struct filchi_spin) { SPIN_LONG_NS, 2 };
+    case FILCH_IDLE_FRUGAL:
+        return (struct filchi_spin) { -1, 0 };
+    case FILCH_IDLE_BALANCED:
+        break;
+    }
+    return (struct filchi_spin) { SPIN_NS, 1 };
 }
 
 static void init_shards(filch_pool *pool)
@@ -79,6 +116,7 @@ static int init_home(filch_pool *pool, const filch_pool_options *chosen)
         return -ENOMEM;
     pool->origin->on_unobserved = chosen->on_unobserved;
     pool->origin->unobserved_arg = chosen->unobserved_arg;
+    pool->origin->waiters_help = chosen->waiters_help;
     pool->origin->pool = pool;
     int rc = filchi_observe_init(pool, chosen);
     if (!rc && !(pool->home = filchi_slab_home_create(FILCHI_SHARDS + chosen->workers)))
@@ -106,6 +144,7 @@ static void close_slabs(filch_pool *pool)
 static void free_pool(filch_pool *pool)
 {
     filchi_handoff_fini(&pool->handoff);
+    filchi_cpus_free(pool->handoff.cpus);
     filchi_inject_fini(&pool->inject);
     filchi_capacity_fini(&pool->capacity);
     close_slabs(pool);
@@ -125,6 +164,8 @@ static int start(filch_pool *pool, const filch_pool_options *chosen)
     if (rc)
         return rc;
     filchi_resize_set(pool, chosen->workers);
+    if (chosen->lent_threads_only)
+        return filchi_thread_reserve(pool);
     return chosen->worker_init ? filchi_starting_all(pool) : 0;
 }
 
@@ -134,11 +175,16 @@ int filch_pool_create(filch_pool **out, const filch_pool_options *options)
     int rc = check_options(&chosen, options);
     if (rc)
         return rc;
-    rc = -ENOMEM;
-    filch_pool *pool = filchi_os_alloc_aligned(_Alignof(filch_pool), sizeof *pool);
-    if (!pool)
+    struct filchi_cpus *cpus = NULL;
+    rc = choose_cpus(&chosen, &cpus);
+    if (rc)
         return rc;
+    filch_pool *pool = filchi_os_alloc_aligned(_Alignof(filch_pool), sizeof *pool);
+    rc = -ENOMEM;
+    if (!pool)
+        goto free_cpus;
     pool->first_block = chosen.workers;
+    pool->spin = choose_spin(chosen.idle);
     rc = init_home(pool, &chosen);
     if (rc)
         goto free_memory;
@@ -156,6 +202,7 @@ int filch_pool_create(filch_pool **out, const filch_pool_options *options)
     filchi_capacity_init(&pool->capacity, chosen.capacity, chosen.overflow);
     pthread_mutex_init(&pool->making, NULL);
     init_handoff(pool, &chosen);
+    pool->handoff.cpus = cpus;
     init_shards(pool);
     rc = start(pool, &chosen);
     if (rc)
@@ -172,6 +219,8 @@ close_home:
     filchi_origin_unref(pool->origin);
 free_memory:
     filchi_os_free(pool);
+free_cpus:
+    filchi_cpus_free(cpus);
     return rc;
 }
 
@@ -204,7 +253,8 @@ int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out)
     }
     stats.submitted = filchi_worker_submitted(pool, &stats.finished);
     pthread_mutex_lock(&pool->handoff.lock);
-    stats.threads = atomic_load_explicit(&pool->handoff.alive, memory_order_relaxed); /* relaxed: under the lock. */
+    /* relaxed: under the lock. */
+    stats.threads = atomic_load_explicit(&pool->handoff.alive, memory_order_relaxed) + pool->handoff.lent;
     stats.threads_peak = pool->handoff.peak;
     stats.threads_failed = pool->handoff.failed;
     stats.idle = filchi_idle_workers(filchi_idle_load(&pool->idle));
@@ -237,9 +287,40 @@ static filch_error *name_stragglers(filch_pool *pool)
     return filchi_error_makef(NULL, NULL, -ETIMEDOUT, "%llu task%s not finished%s", n, n == 1 ? "" : "s", names);
 }
 
+static bool is_drained(const filch_pool *pool)
+{
+    /* relaxed: a thread that finds it so goes on to the acquire load in await_drained(). */
+    return atomic_load_explicit(&pool->drained, memory_order_relaxed);
+}
+
+static bool is_anyone_lent(filch_pool *pool)
+{
+    pthread_mutex_lock(&pool->handoff.lock);
+    bool lent = pool->handoff.lent;
+    pthread_mutex_unlock(&pool->handoff.lock);
+    return lent;
+}
+
+/* Who waits for a pool that starts no thread does the work, lest nobody does. 0, or why it cannot, and no other does. */
+static int drain_by_lending(filch_pool *pool, int64_t deadline)
+{
+    int rc;
+    while (!filchi_worker_check_drained(pool) && (rc = filchi_lend(pool, NULL, deadline))) {
+        if (!is_anyone_lent(pool))
+            return rc;
+        int64_t soon = filchi_os_now() + LEND_AGAIN_NS;
+        if (deadline != FILCHI_NEVER && deadline <= soon)
+            break;
+        filchi_os_futex_wait(&pool->drained, 0, soon);
+    }
+    return 0;
+}
+
 static int await_drained(filch_pool *pool, int64_t deadline)
 {
     int rc = 0;
+    if (pool->handoff.lent_only && !is_drained(pool))
+        rc = drain_by_lending(pool, deadline);
     /* relaxed: the load below is the one that counts, and sees no older value. */
     while (!atomic_load_explicit(&pool->drained, memory_order_relaxed) && !filchi_worker_check_drained(pool) && !rc)
         rc = filchi_os_futex_wait(&pool->drained, 0, deadline);
@@ -298,6 +379,7 @@ int filch_pool_destroy(filch_pool *pool)
     int rc = filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCHI_NEVER, NULL);
     if (rc)
         return rc;
+    filchi_origin_close(pool->origin);
     filchi_timers_end(pool->timers); /* first: it may be starting a thread for what was done meanwhile */
     filchi_thread_join_all(&pool->handoff);
     free_pool(pool);

@@ -4,6 +4,7 @@
 #define FILCHI_POOL_H
 
 #include "capacity.h"
+#include "cpus.h"
 #include "forker.h"
 #include "idle.h"
 #include "lock.h"
@@ -47,23 +48,37 @@ struct filchi_handoff {
     struct filchi_thread_list resumable; /* threads whose wait is over, first in first out */
     struct filchi_thread_list blocked;   /* threads that wait inside a task */
     struct filchi_thread_list in_region; /* threads in a blocking region, which will end by itself */
+    struct filchi_thread_list outside;   /* threads outside of tasks that wait and would help */
+    struct filchi_thread
+        *woken; /* spare, given a worker, and not seen to have it; NULL where nobody would take it */
     struct filchi_thread *all;
     unsigned started; /* for names */
     unsigned peak;
-    uint64_t failed;                  /* refused thread starts */
-    uint64_t looks;                   /* for deadlocks */
-    bool ending;                      /* threads with nothing to do leave */
-    _Atomic unsigned alive;           /* written under the lock, read by anyone */
-    _Atomic unsigned workers;         /* how many there should be in circulation; as alive */
-    _Atomic unsigned wanted;          /* workers that resumable threads want or that are too many; as alive */
-    _Atomic int64_t retry_at;         /* no new thread before, ns; 0: none was refused; as alive */
-    _Atomic uint32_t news;            /* how often a blocked thread has reason to look again */
-    unsigned spare_threads;           /* constant: most threads beyond one a worker */
-    size_t stack_size;                /* constant */
-    struct filchi_hooks hooks;        /* constant */
+    uint64_t failed;           /* refused thread starts */
+    uint64_t looks;            /* for deadlocks */
+    bool ending;               /* threads with nothing to do leave */
+    unsigned lent;             /* threads that the program lends */
+    _Atomic uint32_t attached; /* records of such threads in use; written under the lock, a futex */
+    _Atomic unsigned alive;    /* threads that the pool has started; written under the lock, read by anyone */
+    _Atomic unsigned workers;  /* how many there should be in circulation; as alive */
+    _Atomic unsigned wanted;   /* workers that resumable threads want or that are too many; as alive */
+    _Atomic int64_t retry_at;  /* no new thread before, ns; 0: none was refused; as alive */
+    _Atomic uint32_t news;     /* how often a blocked thread has reason to look again */
+    unsigned spare_threads;    /* constant: most threads beyond one a worker */
+    bool lent_only;            /* constant: the pool starts none */
+    bool waiters_help;         /* constant: threads that wait outside work meanwhile */
+    size_t stack_size;         /* constant */
+    struct filchi_hooks hooks; /* constant */
     struct filchi_creation *creation; /* NULL once the pool is created */
     void *(*thread_main)(void *);
     char name[16];
+    struct filchi_cpus *cpus; /* constant; NULL: wherever the system likes */
+};
+
+/* What an idle thread does before it sleeps; as the idle policy says. */
+struct filchi_spin {
+    int64_t ns;     /* so long it looks for work; -1: it does not */
+    unsigned share; /* of the workers at most so many halves do */
 };
 
 /* Where outside threads allocate; one lock each. */
@@ -82,6 +97,7 @@ struct filch_pool {
     _Alignas(FILCHI_LINE) _Atomic uint32_t closing; /* FILCHI_CLOSED and so on; set by shutdown, never cleared */
     _Atomic uint32_t drained;                       /* 1: closed and everything is final; a futex */
     filch_stop *stop;                               /* constant */
+    struct filchi_spin spin;                        /* constant */
     _Atomic unsigned n_made;                        /* workers, retired ones included; under `making`, only grows */
     unsigned first_block;                           /* constant: workers in blocks[0] */
     struct filchi_worker *blocks[FILCHI_BLOCKS];    /* each constant once a worker of it is made */

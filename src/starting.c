@@ -34,8 +34,8 @@ static void started(struct filchi_handoff *handoff, struct filchi_thread *thread
     else if (!handoff->hooks.init) /* else it may have failed already, and it says itself if it has not */
         set_retry_at(handoff, 0);
     struct filchi_thread *listed = thread ? thread : ended;
-    if (thread && filchi_place_alive(handoff) > handoff->peak)
-        handoff->peak = filchi_place_alive(handoff);
+    if (thread && filchi_place_threads(handoff) > handoff->peak)
+        handoff->peak = filchi_place_threads(handoff);
     if (listed) {
         listed->next_thread = handoff->all;
         handoff->all = listed;
@@ -45,7 +45,7 @@ static void started(struct filchi_handoff *handoff, struct filchi_thread *thread
 /* Under the lock: every thread is blocked, and none has a signal that it has not seen. */
 static bool is_stuck(const struct filchi_handoff *handoff)
 {
-    if (handoff->blocked.n != filchi_place_alive(handoff))
+    if (handoff->blocked.n != filchi_place_threads(handoff))
         return false;
     for (const struct filchi_thread *thread = handoff->blocked.first; thread; thread = thread->next)
         if (filchi_parker_count(thread->sleeping_on) != thread->seen)
@@ -97,6 +97,18 @@ static void poke(filch_pool *pool)
     filchi_place_signal_blocked(thread);
 }
 
+/* Under the lock: a worker for a thread that waits outside of tasks. False if there is none of either. */
+static bool wake_outside(filch_pool *pool)
+{
+    struct filchi_handoff *handoff = &pool->handoff;
+    struct filchi_thread *thread = handoff->outside.last;
+    if (!thread || !handoff->idle)
+        return false;
+    filchi_place_give(handoff, thread, filchi_place_pop_idle(pool, true), true);
+    filchi_place_signal_blocked(thread);
+    return true;
+}
+
 /* Under the lock, after the S1 of a thread to which publishers left their work and which will not look again: it
  * gave its worker to `next` (NULL: nobody). Who can, takes over; if no worker is idle, their holders look again. */
 static void take_over(filch_pool *pool, struct filchi_thread *next)
@@ -106,7 +118,7 @@ static void take_over(filch_pool *pool, struct filchi_thread *next)
         filchi_place_give(handoff, next, filchi_place_pop_idle(pool, true), true);
     if (next)
         filchi_parker_signal(&next->parker);
-    else
+    else if (!wake_outside(pool))
         poke(pool);
 }
 
@@ -138,6 +150,9 @@ void filchi_starting_wake(filch_pool *pool)
         woken = handoff->spare.last;
         if (woken)
             filchi_place_give(handoff, woken, filchi_place_pop_idle(pool, true), true);
+        handoff->woken = handoff->waiters_help ? woken : NULL;
+        if (woken || wake_outside(pool))
+            ;
         else if (filchi_place_alive(handoff) < filchi_place_cap(handoff) && !refused(handoff))
             wake_new(pool);
         else
@@ -168,17 +183,20 @@ void filchi_handoff_notify_due(filch_pool *pool)
     filchi_handoff_notify(pool);
 }
 
-/* Under the lock, and held while the thread starts: it takes an idle worker over. 0, -EAGAIN or -ENOMEM. */
+/* Under the lock, and held while the thread starts: it takes an idle worker over, or is spare if lent threads hold all
+ * of them. 0, -EAGAIN or -ENOMEM. */
 static int start_one(filch_pool *pool)
 {
     struct filchi_handoff *handoff = &pool->handoff;
     int rc = 0;
-    struct filchi_worker *worker = filchi_place_pop_idle(pool, true);
+    struct filchi_worker *worker = handoff->idle ? filchi_place_pop_idle(pool, true) : NULL;
     struct filchi_thread *thread = filchi_thread_start(pool, worker, handoff->started++, NULL, &rc);
     if (thread)
         filchi_place_set_alive(handoff, filchi_place_alive(handoff) + 1);
-    else
+    else if (worker)
         filchi_place_push_idle(pool, worker, true);
+    if (thread && !worker)
+        filchi_place_enter(handoff, thread, FILCHI_SPARE);
     started(handoff, thread, NULL);
     return rc;
 }
@@ -186,7 +204,7 @@ static int start_one(filch_pool *pool)
 int filchi_handoff_ensure_thread(filch_pool *pool)
 {
     struct filchi_handoff *handoff = &pool->handoff;
-    if (filchi_place_alive(handoff))
+    if (filchi_place_alive(handoff) || handoff->lent_only)
         return 0;
     int rc = 0;
     pthread_mutex_lock(&handoff->lock); /* others must wait for the outcome */
@@ -200,12 +218,12 @@ bool filchi_handoff_at_cap(filch_pool *pool)
 {
     struct filchi_handoff *handoff = &pool->handoff;
     /* relaxed: far from the cap there is no need to lock. */
-    if (filchi_place_alive(handoff) < filchi_place_cap(handoff) / 2 + 1 &&
+    if (!handoff->lent_only && filchi_place_alive(handoff) < filchi_place_cap(handoff) / 2 + 1 &&
         !atomic_load_explicit(&handoff->retry_at, memory_order_relaxed))
         return false;
     pthread_mutex_lock(&handoff->lock);
-    bool at_cap =
-        !handoff->spare.n && (filchi_place_alive(handoff) >= filchi_place_cap(handoff) || refused(handoff));
+    bool at_cap = !handoff->spare.n && !handoff->outside.n &&
+                  (filchi_place_alive(handoff) >= filchi_place_cap(handoff) || refused(handoff));
     pthread_mutex_unlock(&handoff->lock);
     return at_cap;
 }

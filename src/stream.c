@@ -194,7 +194,8 @@ static void drop_lent(filch_stream *stream)
 static enum filchi_await_run run_newest(struct filchi_await *await, filch_future *oldest, void *arg)
 {
     filch_stream *stream = arg;
-    (void)oldest;
+    if (await->offered || await->helper)
+        return filchi_await_run(await, oldest, false);
     if (!await->thread || await->blocked)
         return FILCHI_AWAIT_NOTHING;
     for (; stream->unstarted > stream->delivered; stream->unstarted--) {

@@ -35,7 +35,7 @@ struct filchi_thread *filchi_thread_start(filch_pool *pool, struct filchi_worker
     /* The rest is as an ended thread leaves it; the parker keeps its count, as a late signal may be on its way. */
     thread->ended = thread->joined = false;
     thread->worker = worker;
-    thread->searching = true;
+    thread->searching = worker != NULL;
     thread->number = number;
     atomic_store_explicit(&thread->id, 0, memory_order_relaxed); /* relaxed: to look at; until it knows it. */
     char name[32];
@@ -51,11 +51,11 @@ struct filchi_thread *filchi_thread_start(filch_pool *pool, struct filchi_worker
     return NULL;
 }
 
-struct filchi_thread *filchi_thread_unlink_ended(struct filchi_handoff *handoff)
+static struct filchi_thread *unlink_ended(struct filchi_handoff *handoff, bool joined)
 {
     for (struct filchi_thread **at = &handoff->all; *at; at = &(*at)->next_thread) {
         struct filchi_thread *thread = *at;
-        if (thread->ended) {
+        if (thread->ended && (thread->joined || !joined)) {
             *at = thread->next_thread;
             return thread;
         }
@@ -63,9 +63,85 @@ struct filchi_thread *filchi_thread_unlink_ended(struct filchi_handoff *handoff)
     return NULL;
 }
 
+struct filchi_thread *filchi_thread_unlink_ended(struct filchi_handoff *handoff)
+{
+    return unlink_ended(handoff, false);
+}
+
+/* Under the lock. */
+static void link_thread(struct filchi_handoff *handoff, struct filchi_thread *thread)
+{
+    thread->next_thread = handoff->all;
+    handoff->all = thread;
+}
+
+static void set_attached(struct filchi_handoff *handoff, uint32_t n)
+{
+    atomic_store_explicit(&handoff->attached, n, memory_order_relaxed); /* relaxed: the lock orders it. */
+}
+
+static uint32_t attached(const struct filchi_handoff *handoff)
+{
+    return atomic_load_explicit(&handoff->attached, memory_order_relaxed); /* relaxed: as above. */
+}
+
+struct filchi_thread *filchi_thread_attach(filch_pool *pool)
+{
+    struct filchi_handoff *handoff = &pool->handoff;
+    struct filchi_thread *thread = unlink_ended(handoff, true); /* `joined` stays: the thread is not ours to join */
+    if (!thread)
+        thread = create(pool);
+    if (!thread)
+        return NULL;
+    thread->ended = false;
+    thread->number = handoff->started++;
+    atomic_store_explicit(&thread->id, 0, memory_order_relaxed); /* relaxed: as above. */
+    link_thread(handoff, thread);
+    handoff->lent++;
+    set_attached(handoff, attached(handoff) + 1);
+    unsigned threads = atomic_load_explicit(&handoff->alive, memory_order_relaxed) + handoff->lent; /* the same */
+    handoff->peak = threads > handoff->peak ? threads : handoff->peak;
+    return thread;
+}
+
+void filchi_thread_detach(struct filchi_thread *thread)
+{
+    struct filchi_handoff *handoff = &thread->pool->handoff;
+    _Atomic uint32_t *word = &handoff->attached;
+    pthread_mutex_lock(&handoff->lock);
+    thread->lent = NULL;
+    thread->ended = true;
+    bool last = attached(handoff) == 1;
+    set_attached(handoff, attached(handoff) - 1);
+    pthread_mutex_unlock(&handoff->lock);
+    if (last)
+        filchi_os_futex_wake(word, INT32_MAX); /* by its address alone: the pool may be gone */
+}
+
+int filchi_thread_reserve(filch_pool *pool)
+{
+    struct filchi_thread *thread = create(pool);
+    if (thread)
+        link_thread(&pool->handoff, thread);
+    return thread ? 0 : -ENOMEM;
+}
+
+static void await_detached(struct filchi_handoff *handoff)
+{
+    for (;;) {
+        pthread_mutex_lock(&handoff->lock); /* held by who detaches until it touches the pool no more */
+        uint32_t n = attached(handoff);
+        pthread_mutex_unlock(&handoff->lock);
+        if (!n)
+            return;
+        filchi_os_futex_wait(&handoff->attached, n, FILCHI_NEVER);
+    }
+}
+
 void filchi_thread_join_all(struct filchi_handoff *handoff)
 {
     struct filchi_thread *joined = NULL;
+    await_detached(handoff);
     for (;;) {
         pthread_mutex_lock(&handoff->lock);
         struct filchi_thread *thread = handoff->all;

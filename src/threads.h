@@ -47,12 +47,26 @@ struct filchi_stopped {
     struct filchi_mpsc_chain chain; /* those of them that it keeps */
 };
 
-enum filchi_place { FILCHI_NOWHERE, FILCHI_SPARE, FILCHI_RESUMABLE, FILCHI_BLOCKED, FILCHI_IN_REGION };
+/* How long a thread that the program lends stays; on that thread's stack. */
+struct filchi_lending {
+    filch_stop *until; /* NULL: as long as the pool is there, or until the deadline */
+    int64_t deadline;
+};
+
+/* OUTSIDE: it waits for tasks outside of tasks (help.c). */
+enum filchi_place {
+    FILCHI_NOWHERE,
+    FILCHI_SPARE,
+    FILCHI_RESUMABLE,
+    FILCHI_BLOCKED,
+    FILCHI_IN_REGION,
+    FILCHI_OUTSIDE
+};
 
 struct filchi_thread {
     filch_pool *pool;              /* constant */
     bool guest;                    /* constant: none of the pool's, but it runs a task of it within a submit */
-    struct filchi_thread *host;    /* constant: a guest's, what the thread is else; NULL: no pool's */
+    struct filchi_thread *host;    /* constant: a guest's or a lent one's, what it is else; NULL: no pool's */
     struct filchi_worker *worker;  /* the holder; given under handoff's lock while it has none */
     struct filchi_frame *frame;    /* own: innermost task */
     bool searching;                /* own, or the giver: counted in the idle word */
@@ -73,10 +87,14 @@ struct filchi_thread {
     _Atomic unsigned depth;      /* tasks on its stack; the same */
     _Atomic long id;             /* the system's number of it; the same */
     struct filchi_parker parker; /* signalled when a worker was given or the pool ends */
+    /* Own: NULL where the pool has started it. */
+    const struct filchi_lending *lent;
+    struct filchi_os_cpus *cpus_before; /* own: lent to a pool with CPUs of its own: those to go back to */
+    int cpu;                            /* own: the one that it is pinned to; -1: none */
     /* All under handoff's lock. */
     enum filchi_place place;
     struct filchi_thread *next, *previous; /* in the list of that place */
-    struct filchi_parker *sleeping_on;     /* while BLOCKED */
+    struct filchi_parker *sleeping_on;     /* while BLOCKED or OUTSIDE */
     uint32_t seen;                         /* its count when the thread last looked */
     bool stalled;                          /* BLOCKED on something that nobody has started */
     bool pokable;                          /* and would start it itself, given a worker */

@@ -40,12 +40,25 @@ static size_t count_final(filch_future *const *futures, size_t n)
     return final;
 }
 
+/* Several are awaited: who helps outside of tasks takes what comes first, which costs it one beginning for all. */
+static enum filchi_await_run run_inside(struct filchi_await *await, filch_future *future, void *arg)
+{
+    (void)arg;
+    return await->thread ? filchi_await_run(await, future, false) : FILCHI_AWAIT_NOTHING;
+}
+
+static int await_of_several(filch_future *future, size_t n, int64_t deadline, bool heed)
+{
+    return n == 1 ? filchi_await_future(future, deadline, heed)
+                  : filchi_await_future_running(future, deadline, heed, run_inside, NULL);
+}
+
 static int wait_all(filch_future *const *futures, size_t n, int64_t deadline)
 {
     /* Newest first, as a task's own sub tasks are found; and one after the other, which allocates nothing. */
     int rc = 0;
     for (size_t i = n; i-- > 0 && !rc;)
-        rc = filchi_await_future(futures[i], deadline, true);
+        rc = await_of_several(futures[i], n, deadline, true);
     return rc;
 }
 
@@ -91,7 +104,7 @@ int filch_join(filch_future *const *futures, size_t n)
 {
     int first = 0;
     for (size_t i = n; i-- > 0;) {
-        int rc = futures[i] ? filchi_await_future(futures[i], FILCHI_NEVER, false) : 0;
+        int rc = futures[i] ? await_of_several(futures[i], n, FILCHI_NEVER, false) : 0;
         if (rc && !first)
             first = rc;
     }

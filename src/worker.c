@@ -276,34 +276,77 @@ bool filchi_worker_tasks_are_long(const struct filchi_thread *thread)
     return thread->worker->leaves.ns > FILCHI_LONG_NS;
 }
 
-static void measure_stack(struct filchi_thread *thread)
+/* Asking costs the first thread of a process a look into /proc. */
+static uintptr_t stack_low(void)
 {
-    thread->stack_low = filchi_os_stack_low();
-    if (!thread->stack_low)
-        thread->stack_low = UINTPTR_MAX;
+    static _Thread_local uintptr_t low;
+    if (!low)
+        low = filchi_os_stack_low();
+    return low ? low : UINTPTR_MAX;
+}
+
+void filchi_worker_measure(struct filchi_thread *thread)
+{
+    atomic_store_explicit(&thread->id, filchi_os_thread_id(), memory_order_relaxed); /* relaxed: to look at. */
+    thread->stack_low = stack_low();
     size_t size = (uintptr_t)__builtin_frame_address(0) - thread->stack_low;
     thread->stack_reserve = size / 4 < STACK_RESERVE ? size / 4 : STACK_RESERVE;
+}
+
+static void begin_here(struct filchi_thread *thread)
+{
+    filchi_thread_here = thread;
+    filchi_worker_measure(thread);
+}
+
+static void run_found(struct filchi_thread *thread, filch_future *found)
+{
+    filchi_worker_run_entry(thread, found, thread->outside);
+    if (thread->stopping)
+        filchi_stopping_batch(thread);
 }
 
 void *filchi_worker_main(void *arg)
 {
     struct filchi_thread *thread = arg;
+    if (thread->pool->handoff.cpus) /* before the hook, which may allocate what is to be near */
+        filchi_cpus_begin(thread, thread->pool->handoff.cpus);
     if (!filchi_starting_begin(thread))
         return NULL;
-    filchi_thread_here = thread; /* not before: to the hooks this is a thread like any other */
-    atomic_store_explicit(&thread->id, filchi_os_thread_id(), memory_order_relaxed); /* relaxed: to look at. */
-    measure_stack(thread);
+    begin_here(thread); /* not before: to the hooks this is a thread like any other */
     filchi_context_here.keeps = true;
     while (filchi_handoff_await_worker(thread)) {
         filch_future *found;
-        while ((found = filchi_find_work(thread))) {
-            filchi_worker_run_entry(thread, found, thread->outside);
-            if (thread->stopping)
-                filchi_stopping_batch(thread);
-        }
+        while ((found = filchi_find_work(thread)))
+            run_found(thread, found);
     }
     filchi_context_here.keeps = false;
     filchi_thread_here = NULL;
     filchi_starting_end(thread);
     return NULL;
+}
+
+void filchi_worker_serve(struct filchi_thread *thread)
+{
+    struct filchi_thread *here = filchi_thread_here; /* a task of another pool that destroys this one */
+    struct filchi_slab *slab = filchi_slab_here;
+    bool keeps = filchi_context_here.keeps;
+    begin_here(thread);
+    filchi_context_here.keeps = true;
+    bool over = false;
+    while (!over && filchi_handoff_await_worker(thread)) {
+        filch_future *found;
+        while (!(over = filchi_handoff_is_over(thread)) && (found = filchi_find_work(thread)))
+            run_found(thread, found);
+    }
+    if (over) { /* between two tasks; else it had none, and its worker went elsewhere */
+        filchi_stopping_tell(thread);
+        filchi_handoff_leave(thread);
+        filchi_worker_check_drained(thread->pool);
+    }
+    filchi_context_here.keeps = keeps;
+    if (!keeps)
+        filchi_context_flush();
+    filchi_thread_here = here;
+    filchi_slab_here = slab;
 }

@@ -11,6 +11,12 @@ extern _Thread_local struct filchi_thread *filchi_thread_here;
 /* What a thread of the pool does. arg: its filchi_thread, holding a worker. */
 void *filchi_worker_main(void *arg);
 
+/* The same on a thread that the program lends (lend.c), until its time is over or the pool's. */
+void filchi_worker_serve(struct filchi_thread *thread);
+
+/* T's own: what it knows of its stack, and its number. */
+void filchi_worker_measure(struct filchi_thread *thread);
+
 /* Whether the pool was created in this process: if not, no lock of it must be taken. */
 static inline bool filchi_worker_pool_here(const filch_pool *pool)
 {

@@ -29,6 +29,12 @@ static void call_pool_resize(struct kit *kit)
     must(filch_pool_workers(kit->pool) == before + (rc ? 0 : 40));
 }
 
+static void call_pool_lend(struct kit *kit)
+{
+    filch_stop_request(kit->stop, 0);
+    WITHOUT(kit, filch_pool_lend(kit->pool, kit->stop));
+}
+
 static void call_pool_dump(struct kit *kit)
 {
     int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -468,6 +474,7 @@ static const struct row rows[] = {
     MAY_FAIL(call_pool_create, ANYWHERE),
     MAY_FAIL(call_pool_resize, ANYWHERE),
     MAY_FAIL(call_pool_dump, ANYWHERE),
+    MAY_FAIL(call_pool_lend, OUTSIDE),
     MAY_FAIL(call_stop_create, ANYWHERE),
     MAY_FAIL(call_stop_create_until, ANYWHERE),
     MAY_FAIL(call_stop_on_request, ANYWHERE),

@@ -81,11 +81,11 @@ typedef struct filch_error filch_error; /* immutable, counted references: code, 
 typedef struct filch_stop filch_stop;   /* a flag with a first-wins reason, in a tree, parents stop children */
 typedef struct filch_stop_callback filch_stop_callback; /* calls a function when a stop is requested */
 typedef struct filch_completed filch_completed;         /* an iterator over futures in completion order */
-typedef struct filch_cq filch_cq;                       /* finished futures for an event loop, behind a descriptor */
-typedef struct filch_mapping filch_mapping;             /* an iterator over the results of a map in input order */
-typedef struct filch_stream filch_stream;               /* a map over endless input */
-typedef struct filch_scope filch_scope;                 /* tasks that fail and end together */
-typedef struct filch_context filch_context;             /* values of slots, immutable, counted references */
+typedef struct filch_cq filch_cq;           /* finished futures for an event loop, behind a descriptor */
+typedef struct filch_mapping filch_mapping; /* an iterator over the results of a map in input order */
+typedef struct filch_stream filch_stream;   /* a map over endless input */
+typedef struct filch_scope filch_scope;     /* tasks that fail and end together */
+typedef struct filch_context filch_context; /* values of slots, immutable, counted references */
 typedef struct filch_context_token filch_context_token; /* ends what put a context in force */
 typedef struct filch_guard filch_guard;                 /* an interrupt guard */
 typedef struct filch_hooks filch_hooks;                 /* what to call when something happens in a pool */
@@ -104,6 +104,16 @@ typedef enum filch_overflow {
     FILCH_REJECT,     /* fails with -ENOBUFS */
     FILCH_CALLER_RUNS /* runs the task itself and then returns */
 } filch_overflow;
+
+/*
+ * What a thread that finds nothing to do does before it sleeps. Asleep it uses no CPU whichever it is; to wake it costs
+ * the submitter a system call, and the task the time until a core has it.
+ */
+typedef enum filch_idle_policy {
+    FILCH_IDLE_BALANCED, /* half of the workers look for work for about as long as waking them would take */
+    FILCH_IDLE_LATENCY, /* all of them, for ten times as long: tasks that come so close begin at once; it costs CPU */
+    FILCH_IDLE_FRUGAL /* none: each sleeps as soon as it finds nothing; least CPU, and each lone task waits for a wake */
+} filch_idle_policy;
 
 typedef struct filch_pool_options {
     size_t size;                    /* sizeof(filch_pool_options) */
@@ -129,12 +139,24 @@ typedef struct filch_pool_options {
     void *unobserved_arg;
     const filch_hooks *hooks; /* what to call when something happens in the pool, copied; NULL: nothing */
     bool metrics;             /* measures what filch_metrics_get() tells */
+    bool lent_threads_only;   /* true: the pool starts no thread; tasks wait for threads of filch_pool_lend() */
+    bool waiters_help;        /* true: a wait outside of tasks runs some meanwhile; both: see "Lent threads" */
+    /*
+     * The CPUs that the pool's threads run on, and then how many workers it has by default; copied. n_cpus 0: those that
+     * the system gives them. With `pin` the thread that holds worker i runs on cpus[i % n_cpus] alone (n_cpus 0: of those
+     * of the creating thread's affinity mask), and moves when it gets another worker. What a task starts inherits
+     * that. Lent threads get their mask back. The thread for timers is none of them.
+     */
+    const uint16_t *cpus;
+    size_t n_cpus;
+    bool pin;
+    filch_idle_policy idle; /* how a thread waits for work */
 } filch_pool_options;
 
 /* clang-format off */
 #define FILCH_POOL_OPTIONS \
     { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL, 0, FILCH_BLOCK, NULL, NULL, NULL, NULL, NULL, NULL, \
-      false }
+      false, false, false, NULL, 0, false, FILCH_IDLE_BALANCED }
 /* clang-format on */
 
 /*
@@ -154,7 +176,7 @@ FILCH_API unsigned filch_default_workers(void);
  * system refused (threads_failed): the work goes to other threads, and after a second a start is tried again. The
  * hooks run outside of tasks; they may not wait for the pool's tasks or for its shutdown.
  * Ownership: the caller owns *out; release it with filch_pool_destroy(), which returns after the last worker_exit.
- * Errors: -EINVAL (an option out of range, size 0), -E2BIG (options from a newer header), -ENOMEM, what
+ * Errors: -EINVAL (an option out of range, size 0, a CPU that the process may not use), -E2BIG (options from a newer header), -ENOMEM, what
  * worker_init returned (-EINVAL for a positive code), -EAGAIN (no thread for it).
  */
 FILCH_API int filch_pool_create(filch_pool **out, const filch_pool_options *options);
@@ -205,7 +227,7 @@ FILCH_API int filch_pool_resize(filch_pool *pool, unsigned workers);
 typedef struct filch_pool_stats {
     size_t size;             /* sizeof(filch_pool_stats), set by the caller */
     unsigned workers;        /* as created, or as resized last */
-    unsigned threads;        /* OS threads alive now, but the one for timers */
+    unsigned threads;        /* OS threads there now, lent ones too, but the one for timers */
     unsigned threads_peak;   /* most ever alive at once */
     unsigned idle;           /* workers that no thread holds now */
     uint64_t submitted;      /* tasks accepted; each attempt after the first counts as one */
@@ -249,13 +271,49 @@ FILCH_API int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out);
  * The threads and what their tasks await are of one instant, the rest is of about that time; a thread that is just
  * being started may be missing. A thread is: running a task, or looking for one; spare (it has nothing to do);
  * blocked, its task awaiting others; in a blocking region; or about to go on, as soon as there is a worker for
- * it. A task, future or scope without a name is shown by its address.
+ * it. Lent ones are said to be. A task, future or scope without a name is shown by its address.
  * Context: any thread, tasks too; no task stops for it, though one that begins or ends a wait may be held up for a
  * moment. May block in write(2), which a closed pipe makes raise SIGPIPE.
  * Errors: -EINVAL, -ENOMEM (nothing was written), those of write(2) (a part may have been), -EBUSY (the pool hangs so
  * badly that after 1 s its threads still cannot be looked at: only what is queued was written).
  */
 FILCH_API int filch_pool_dump(filch_pool *pool, int fd);
+
+/* ---- Lent threads ---------------------------------------------------------------------------------- */
+
+/*
+ * The calling thread becomes one of the pool's: it takes a worker when one is free, runs tasks, and sleeps without CPU
+ * when there is nothing to do, until `until` is requested; then it finishes the task that it runs, which may take its
+ * time if that waits for others, and returns. With NULL it stays until the pool is shut down and everything is final.
+ * It is counted in filch_pool_stats, beyond the threads that the pool starts and their cap; no more than `workers`
+ * tasks run for it. The pool's worker_init is run first and its worker_exit last. The thread keeps its name and its
+ * signal mask, so a handler may run on it; tasks see its thread-local variables and its stack.
+ *
+ * A pool with lent_threads_only has no other threads, but the one for timers. A submit is accepted and waits; so does
+ * a future. A thread that shuts such a pool down and waits, or destroys it, runs what is left itself, as if it were lent
+ * until then, and after a timeout finishes the task that it runs first. A submit that FILCH_BLOCK makes wait for a place
+ * does not: somebody else must lend a thread. If worker_init fails on a thread that shuts down, and nobody else is lent,
+ * the shutdown fails with its code; then FILCH_SHUTDOWN_CANCEL_PENDING is the way to end the pool.
+ *
+ * Context: any thread outside of tasks, but those of pools: no callback, no worker_init. Several at once. It blocks. As
+ * soon as the pool is shut down and everything is final each of them returns; filch_pool_destroy() waits for those whose
+ * call has begun.
+ * Errors: -EDEADLK (a task, a callback on a timer thread), -ENOMEM, what worker_init returned (-EINVAL for a positive
+ * code), -EINVAL (no pool), -EINTR (`until` is NULL and this thread's interrupt guard has fired).
+ */
+FILCH_API int filch_pool_lend(filch_pool *pool, filch_stop *until);
+
+/*
+ * With waiters_help a thread that is not inside any task and waits for futures of the pool, or for a scope, a map, a
+ * stream or an iterator of it, is a lent one until the wait ends. If a worker is free it runs what it waits for itself,
+ * if that is one future and has not started, and else other tasks in their turn; if none is free, or there is nothing to
+ * run, it sleeps as ever. No more than `workers` tasks run for it. So a result that is awaited right after the submit may
+ * need no other thread; together with lent_threads_only it needs none at all. Errors, timeouts and interrupts are those of the wait, but heeded between two
+ * tasks: one that it has begun delays it, however long it takes. An awaited task may start before older ones. A poll
+ * (timeout 0) runs nothing. The tasks run with the locks held that the waiting thread holds, so it must hold none that
+ * they take. Where the pool has a worker_init it is run before the first task of each such wait, and worker_exit at its
+ * end; if it fails the wait does without helping.
+ */
 
 /* ---- Tasks ----------------------------------------------------------------------------------------- */
 

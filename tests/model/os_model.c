@@ -142,6 +142,43 @@ uintptr_t filchi_os_stack_low(void)
     return 1;
 }
 
+/* No model chooses CPUs. */
+int filchi_os_cpus_create(struct filchi_os_cpus **out, const uint16_t *list, size_t n)
+{
+    (void)out;
+    (void)list;
+    (void)n;
+    return -ENOMEM;
+}
+
+void filchi_os_cpus_free(struct filchi_os_cpus *cpus)
+{
+    (void)cpus;
+}
+
+unsigned filchi_os_cpus_count(const struct filchi_os_cpus *cpus)
+{
+    (void)cpus;
+    return 0;
+}
+
+size_t filchi_os_cpus_list(const struct filchi_os_cpus *cpus, uint16_t *list)
+{
+    (void)cpus;
+    (void)list;
+    return 0;
+}
+
+void filchi_os_affinity_set(const struct filchi_os_cpus *cpus)
+{
+    (void)cpus;
+}
+
+void filchi_os_affinity_set_one(unsigned cpu)
+{
+    (void)cpu;
+}
+
 unsigned filchi_os_affinity(void)
 {
     return 2;
