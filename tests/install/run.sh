@@ -65,7 +65,7 @@ components_and_removal()
     esac
     find "$work/filch_dev" "$work/filch_runtime" -name '*.3' | grep . && die "the manual is not in filch_doc"
     "$cmake" --install "$build" --prefix "$work/removed" >"$work/removed.log"
-    "$cmake" -DMANIFEST="$build/install_manifest.txt" -P "$source/src/uninstall.cmake" >"$work/uninstall.log"
+    "$cmake" -DMANIFEST="$build/install_manifest.txt" -P "$source/src/filch-uninstall.cmake" >"$work/uninstall.log"
     [ -z "$(find "$work/removed" ! -type d)" ] || die "uninstall leaves files behind"
 }
 

@@ -32,7 +32,7 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/filch.pc
 if(PROJECT_IS_TOP_LEVEL)
     add_custom_target(uninstall
         COMMAND ${CMAKE_COMMAND} -DMANIFEST=${PROJECT_BINARY_DIR}/install_manifest.txt
-            -P ${PROJECT_SOURCE_DIR}/src/uninstall.cmake
+            -P ${PROJECT_SOURCE_DIR}/src/filch-uninstall.cmake
         VERBATIM)
 endif()
 
