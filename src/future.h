@@ -11,9 +11,7 @@
 #define FILCHI_FUTURE_H
 
 #include "cold.h"
-#include "context.h"
 #include "origin.h"
-#include "plan.h"
 #include "stop.h"
 #include "waitlist.h"
 
@@ -128,35 +126,6 @@ static inline struct filchi_plan *filchi_future_plan(const filch_future *future)
     return cold ? cold->plan : NULL;
 }
 
-static inline bool filchi_future_has_context(const filch_future *future)
-{
-    /* relaxed: the submitter's; publishing the task ordered it. */
-    return atomic_load_explicit(&future->flags, memory_order_relaxed) & FILCHI_CONTEXT;
-}
-
-/*
- * The context that it is to run in, or NULL. Who ends it before it begins gives it up; who tries to asks first, and has an
- * answer only if it was right in the end. The runner of one that has a plan gives it up when it is final.
- */
-static inline filch_context *filchi_future_context(const filch_future *future)
-{
-    if (!filchi_future_has_context(future))
-        return NULL;
-    const struct filchi_plan *plan = filchi_future_plan(future);
-    /* relaxed: as above. As long as it is PENDING others may claim it, and set a result. */
-    return plan ? plan->context : atomic_load_explicit(&future->value.context, memory_order_relaxed);
-}
-
-static inline void *filchi_future_result(const filch_future *future)
-{
-    return atomic_load_explicit(&future->value.result, memory_order_relaxed); /* relaxed: the state publishes it. */
-}
-
-static inline void filchi_future_set_result(filch_future *future, void *result)
-{
-    atomic_store_explicit(&future->value.result, result, memory_order_relaxed); /* relaxed: the same. */
-}
-
 /* Whether it can become final: one of the pool of another process, of which fork() made this one, stays as it is. */
 static inline bool filchi_future_here(const filch_future *future)
 {
@@ -170,7 +139,6 @@ static inline void filchi_future_mark(filch_future *future, unsigned bits)
     if ((atomic_load_explicit(&future->flags, memory_order_relaxed) & bits) != bits)
         atomic_fetch_or_explicit(&future->flags, (uint16_t)bits, memory_order_relaxed);
 }
-
 /* The same, who was told its outcome or passes it on: not observing a failure is then no matter. */
 static inline void filchi_future_look(filch_future *future)
 {
@@ -181,5 +149,4 @@ static inline filch_stop *filchi_future_stop(const filch_future *future)
 {
     return (filch_stop *)(future->stop & ~FILCHI_STOP_FLAGS);
 }
-
 #endif

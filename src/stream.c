@@ -9,6 +9,7 @@
 #include "await.h"
 #include "error.h"
 #include "options.h"
+#include "transition.h"
 
 #include <stdio.h>
 #include <string.h>

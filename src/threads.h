@@ -3,6 +3,7 @@
 #ifndef FILCHI_THREADS_H
 #define FILCHI_THREADS_H
 
+#include "context.h"
 #include "future.h"
 #include "label.h"
 #include "parker.h"

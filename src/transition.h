@@ -4,7 +4,7 @@
 #ifndef FILCHI_TRANSITION_H
 #define FILCHI_TRANSITION_H
 
-#include "future.h"
+#include "inherit.h"
 
 enum filchi_claim {
     FILCHI_CLAIM_GOT,   /* PENDING -> RUNNING: the caller runs it */
@@ -23,11 +23,14 @@ static inline void filchi_future_set_code(filch_future *future, int code)
 {
     atomic_store_explicit(&future->value.code, code, memory_order_relaxed); /* relaxed: see the next. */
 }
-/* Who has claimed it and does not run it. */
-static inline void filchi_future_drop_context(const filch_future *future)
+static inline void *filchi_future_result(const filch_future *future)
 {
-    if (filchi_future_has_context(future))
-        filchi_context_give(filchi_future_context(future));
+    return atomic_load_explicit(&future->value.result, memory_order_relaxed); /* relaxed: the state publishes it. */
+}
+
+static inline void filchi_future_set_result(filch_future *future, void *result)
+{
+    atomic_store_explicit(&future->value.result, result, memory_order_relaxed); /* relaxed: the same. */
 }
 
 int filchi_future_await_code(const filch_future *future);
@@ -43,15 +46,6 @@ static inline int filchi_future_code(const filch_future *future)
 void filchi_future_init(filch_future *future, filch_fn *fn, void *arg, uint32_t refs);
 /* The same, with a cold part: it starts later, or again. The future owns the plan. Not pending but waiting, if `wait`. */
 void filchi_future_init_plan(filch_future *future, struct filchi_plan *plan, bool wait);
-/* The submitter, after that and before it is published: it is to run in the context that is in force here, not NULL. */
-void filchi_future_add_context(filch_future *future);
-static inline void filchi_future_inherit_context(filch_future *future)
-{
-    if (filchi_context_here.current)
-        filchi_future_add_context(future);
-}
-/* The runner, before it begins: its context, or NULL; the caller's to give up, once it is final. */
-filch_context *filchi_future_begin_context(filch_future *future);
 /* The submitter gives it up again: nothing runs but the memory's return. */
 void filchi_future_abandon(filch_future *future);
 

@@ -485,22 +485,3 @@ Test(context, forked_calls_have_that_of_their_fork_when_their_task_runs_them)
 {
     expect_of_forks(1, false);
 }
-
-static int check_range(size_t begin, size_t end, void *arg)
-{
-    (void)arg;
-    must(get(TRACE) == 5 && get(TENANT) == 6);
-    return begin < end ? 0 : -EINVAL;
-}
-
-Test(context, the_parts_of_a_loop_have_it)
-{
-    filch_pool *pool = pool_of(4);
-    filch_context_token *trace = set(TRACE, 5), *tenant = set(TENANT, 6);
-    filch_parallel_options options = FILCH_PARALLEL_OPTIONS;
-    options.grain = 1;
-    cr_assert_eq(filch_parallel_for(pool, 0, 5000, check_range, NULL, &options), 0);
-    filch_context_end(tenant);
-    filch_context_end(trace);
-    filch_pool_destroy(pool);
-}

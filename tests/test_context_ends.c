@@ -2,6 +2,8 @@
 /* Values of contexts: each is destroyed once, when nobody is left who could see it, whatever became of the tasks. */
 #include "support.h"
 
+#include <filch/fork.h>
+
 #include <sys/wait.h>
 
 SUITE(context_ends);
@@ -152,6 +154,24 @@ Test(context_ends, the_end_of_a_token_destroys_what_only_it_has)
     filch_future *future = submit(pool, begin_and_end, &value);
     cr_assert_eq(filch_future_result(future, FILCH_FOREVER, NULL), 0);
     filch_future_unref(future);
+    filch_pool_destroy(pool);
+}
+
+static int see_in_range(size_t begin, size_t end, void *value)
+{
+    return begin < end && filch_context_get(0) == value ? 0 : -EPROTO;
+}
+
+Test(context_ends, the_parts_of_a_loop_have_it_and_keep_none_back)
+{
+    filch_pool *pool = pool_of(4);
+    struct value value = { 0 };
+    filch_parallel_options options = FILCH_PARALLEL_OPTIONS;
+    filch_context_token *token = set(0, &value);
+    options.grain = 1;
+    cr_assert_eq(filch_parallel_for(pool, 0, 5000, see_in_range, &value, &options), 0);
+    filch_context_end(token);
+    UNTIL(destroyed(&value) == 1);
     filch_pool_destroy(pool);
 }
 
@@ -416,6 +436,8 @@ static int fork_inside(filch_task *self, void *value)
     int status;
     pid_t child = fork();
     must(child >= 0);
+    if (child == 0 && SANITIZED)
+        _exit(see(self, value) ? 1 : 0); /* what is the parent's would count as leaked */
     if (child == 0)
         return see(self, value); /* which ends it */
     must(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);

@@ -69,14 +69,14 @@ static void close_slab(void)
     filchi_slab_home_close(home, slabs, 1);
 }
 
-static void own_stop(filch_future *its)
+static inline void own_stop(filch_future *its)
 {
     model_check(filch_stop_create(&stop, NULL) == 0);
     its->stop = (uintptr_t)stop | FILCHI_STOP_OWNED;
 }
 
 /* Whoever got it runs it. */
-static void run_claimed(filch_future *its, enum filchi_claim claim, int rc)
+static inline void run_claimed(filch_future *its, enum filchi_claim claim, int rc)
 {
     if (claim != FILCHI_CLAIM_GOT)
         return;
@@ -86,7 +86,7 @@ static void run_claimed(filch_future *its, enum filchi_claim claim, int rc)
     filchi_future_complete(its, rc);
 }
 
-static void run_entry(int rc)
+static inline void run_entry(int rc)
 {
     run_claimed(future, filchi_future_claim(future), rc);
 }
@@ -97,7 +97,7 @@ static void cancel(unsigned i)
 }
 
 /* Who holds it, once it is final. */
-static void look(filch_future *its)
+static inline void look(filch_future *its)
 {
     filch_state state = filch_future_state(its);
     model_check(state >= FILCH_DONE);
@@ -118,13 +118,13 @@ struct waiting {
     struct filchi_parker parker;
 };
 
-static void serve(struct filchi_waiter *waiter)
+static inline void serve(struct filchi_waiter *waiter)
 {
     filchi_parker_signal(&((struct waiting *)waiter)->parker);
 }
 
 /* With a timeout the search decides whether it runs out. False: it did. */
-static bool wait_for(filch_future *its, bool timed)
+static inline bool wait_for(filch_future *its, bool timed)
 {
     struct waiting *self = model_alloc(sizeof *self, _Alignof(struct waiting));
     self->waiter.serve = serve;
