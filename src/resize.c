@@ -24,12 +24,12 @@ static int make_block(filch_pool *pool, unsigned index)
     if (pool->blocks[block])
         return 0;
     unsigned n = (high < FILCHI_WORKERS_MAX ? high : FILCHI_WORKERS_MAX) - low;
-    struct filchi_worker *workers = filchi_os_alloc_aligned(FILCHI_LINE, n * sizeof *workers);
+    struct filchi_worker *workers = filchi_memory_alloc(pool->origin->memory, FILCHI_LINE, n * sizeof *workers);
     if (!workers)
         return -ENOMEM;
     int rc = block ? filchi_slab_home_extend(pool->home, n) : 0; /* it was created for the first block */
     if (rc)
-        filchi_os_free(workers);
+        filchi_memory_free(pool->origin->memory, workers);
     else
         pool->blocks[block] = workers;
     return rc;
@@ -41,7 +41,7 @@ static int make_worker(filch_pool *pool, unsigned index)
     if (rc)
         return rc;
     struct filchi_worker *worker = filchi_pool_worker(pool, index);
-    rc = filchi_deque_init(&worker->deque);
+    rc = filchi_deque_init_from(&worker->deque, pool->origin->memory);
     if (rc)
         return rc;
     filchi_batch_init(&worker->batch);
@@ -81,7 +81,7 @@ void filchi_resize_free(filch_pool *pool)
     for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++)
         filchi_deque_fini(&filchi_pool_worker(pool, i)->deque);
     for (unsigned block = 0; block < FILCHI_BLOCKS; block++)
-        filchi_os_free(pool->blocks[block]);
+        filchi_memory_free(pool->origin->memory, pool->blocks[block]);
 }
 
 /* ---- Circulation ---- */
