@@ -54,8 +54,9 @@ Test(pools_nested, a_task_that_waits_for_another_pool_hands_its_worker_over)
     UNTIL(stats_of(a).handoffs == 1);
     filch_future *meanwhile = submit(a, do_nothing, NULL);
     cr_assert_eq(filch_future_wait(meanwhile, FILCH_FOREVER), 0);
-    let_go(&gate, held);
-    cr_assert_eq(filch_future_wait(waiter, FILCH_FOREVER), 0);
+    gate_open(&gate);
+    cr_assert_eq(filch_future_wait(waiter, FILCH_FOREVER), 0); /* who waits needs the reference until then */
+    filch_future_unref(held);
     filch_future_unref(meanwhile);
     filch_future_unref(waiter);
     filch_pool_destroy(a);
