@@ -10,6 +10,7 @@ void filchi_blocks_init(struct filchi_blocks *blocks, size_t size)
 {
     blocks->size = size;
     blocks->free = NULL;
+    blocks->memory = NULL;
     atomic_init(&blocks->returns, NULL);
     pthread_mutex_init(&blocks->lock, NULL);
 }
@@ -21,11 +22,11 @@ static void *next_of(const void *block)
     return next;
 }
 
-static void free_all(void *block)
+static void free_all(const filch_allocator *memory, void *block)
 {
     for (void *next; block; block = next) {
         next = next_of(block);
-        filchi_os_free(block);
+        filchi_memory_free(memory, block);
     }
 }
 
@@ -39,8 +40,8 @@ static void *take_returns(struct filchi_blocks *blocks)
 
 void filchi_blocks_fini(struct filchi_blocks *blocks)
 {
-    free_all(blocks->free);
-    free_all(take_returns(blocks));
+    free_all(blocks->memory, blocks->free);
+    free_all(blocks->memory, take_returns(blocks));
     pthread_mutex_destroy(&blocks->lock);
 }
 
@@ -50,7 +51,7 @@ void *filchi_blocks_alloc(struct filchi_blocks *blocks)
     void *block = blocks->free ? blocks->free : take_returns(blocks);
     blocks->free = block ? next_of(block) : NULL;
     pthread_mutex_unlock(&blocks->lock);
-    return block ? memset(block, 0, blocks->size) : filchi_os_alloc_aligned(FILCHI_LINE, blocks->size);
+    return block ? memset(block, 0, blocks->size) : filchi_memory_alloc(blocks->memory, FILCHI_LINE, blocks->size);
 }
 
 void filchi_blocks_free(struct filchi_blocks *blocks, void *block)

@@ -8,6 +8,8 @@
 
 #include "atomic.h"
 
+#include "memory.h"
+
 #include <pthread.h>
 #include <stddef.h>
 
@@ -15,6 +17,7 @@ struct filchi_blocks {
     size_t size;                                   /* constant */
     pthread_mutex_t lock;                          /* of `free` */
     void *free;                                    /* linked by their first words */
+    const filch_allocator *memory;                 /* who made it; NULL: the system's */
     _Alignas(FILCHI_LINE) _Atomic(void *) returns; /* anyone pushes; all are taken when `free` is empty */
 };
 

@@ -64,7 +64,7 @@ static struct filchi_puller *take_unused(struct filchi_chunks *chunks)
         chunks->unused = puller->next_unused;
         filch_future_unref(filchi_puller_future(puller));
     } else {
-        puller = filchi_os_alloc_aligned(_Alignof(struct filchi_puller), sizeof *puller);
+        puller = filchi_memory_alloc(chunks->pool->origin->memory, _Alignof(struct filchi_puller), sizeof *puller);
         if (!puller)
             return NULL;
         puller->next = chunks->all;
@@ -356,7 +356,7 @@ void filchi_chunks_fini(struct filchi_chunks *chunks, bool told)
         if (told && filchi_puller_future(puller))
             filchi_future_look(filchi_puller_future(puller));
         filch_future_unref(filchi_puller_future(puller));
-        filchi_os_free(puller);
+        filchi_memory_free(chunks->pool->origin->memory, puller);
     }
     pthread_mutex_destroy(&chunks->lock);
 }

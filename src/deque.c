@@ -6,9 +6,10 @@
 
 #include <errno.h>
 
-static struct filchi_deque_array *array_create(int64_t size)
+static struct filchi_deque_array *array_create(const filch_allocator *memory, int64_t size)
 {
-    struct filchi_deque_array *array = filchi_os_alloc(sizeof *array + (size_t)size * sizeof array->slots[0]);
+    struct filchi_deque_array *array = filchi_memory_alloc(memory, _Alignof(struct filchi_deque_array),
+                                                           sizeof *array + (size_t)size * sizeof array->slots[0]);
     if (array)
         array->mask = size - 1;
     return array;
@@ -21,27 +22,34 @@ static _Atomic(void *) *slot(struct filchi_deque_array *array, int64_t index)
 
 int filchi_deque_init(struct filchi_deque *deque)
 {
-    struct filchi_deque_array *array = array_create(FILCHI_DEQUE_FIRST);
+    return filchi_deque_init_from(deque, NULL);
+}
+
+int filchi_deque_init_from(struct filchi_deque *deque, const filch_allocator *memory)
+{
+    struct filchi_deque_array *array = array_create(memory, FILCHI_DEQUE_FIRST);
     if (!array)
         return -ENOMEM;
     atomic_init(&deque->bottom, 0);
     atomic_init(&deque->top, 0);
     atomic_init(&deque->array, array);
     deque->retired = NULL;
+    deque->memory = memory;
     return 0;
 }
 
 void filchi_deque_fini(struct filchi_deque *deque)
 {
     filchi_deque_reclaim(deque);
-    filchi_os_free(atomic_load_explicit(&deque->array, memory_order_relaxed)); /* relaxed: the only user left. */
+    /* relaxed: the only user left. */
+    filchi_memory_free(deque->memory, atomic_load_explicit(&deque->array, memory_order_relaxed));
 }
 
 void filchi_deque_reclaim(struct filchi_deque *deque)
 {
     for (struct filchi_deque_array *array = deque->retired, *older; array; array = older) {
         older = array->older;
-        filchi_os_free(array);
+        filchi_memory_free(deque->memory, array);
     }
     deque->retired = NULL;
 }
@@ -53,7 +61,7 @@ static struct filchi_deque_array *grow(struct filchi_deque *deque, struct filchi
     int64_t size = 2 * (array->mask + 1);
     while (size < bottom - top + n)
         size *= 2;
-    struct filchi_deque_array *larger = array_create(size);
+    struct filchi_deque_array *larger = array_create(deque->memory, size);
     if (!larger)
         return NULL;
     for (int64_t i = top; i < bottom; i++) {

@@ -12,6 +12,7 @@
 #define FILCHI_DEQUE_H
 
 #include "atomic.h"
+#include "memory.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,6 +35,7 @@ struct filchi_deque {
     _Alignas(FILCHI_LINE) _Atomic int64_t bottom;
     _Atomic(struct filchi_deque_array *) array;
     struct filchi_deque_array *retired; /* owner: replaced, perhaps still read by thieves */
+    const filch_allocator *memory;      /* constant; NULL: the system's */
     /* Thieves write, and the owner for the last item. */
     _Alignas(FILCHI_LINE) _Atomic int64_t top;
 };
@@ -47,6 +49,8 @@ enum filchi_deque_steal {
 
 /* 0 or -ENOMEM. Allocates the first array. */
 int filchi_deque_init(struct filchi_deque *deque);
+/* The same from an allocator, which must last as long as the deque; NULL: the system's memory. */
+int filchi_deque_init_from(struct filchi_deque *deque, const filch_allocator *memory);
 /* Nobody uses it any more; items left are the caller's concern. */
 void filchi_deque_fini(struct filchi_deque *deque);
 

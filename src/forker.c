@@ -58,11 +58,12 @@ static struct filchi_forker *forker_for(struct filchi_thread *thread)
 {
     if (thread->forker)
         return thread->forker;
-    struct filchi_forker *forker = filchi_os_alloc_aligned(FILCHI_LINE, sizeof *forker);
+    const filch_allocator *memory = thread->pool->origin->memory;
+    struct filchi_forker *forker = filchi_memory_alloc(memory, FILCHI_LINE, sizeof *forker);
     if (!forker)
         return NULL;
-    if (filchi_deque_init(&forker->deque)) {
-        filchi_os_free(forker);
+    if (filchi_deque_init_from(&forker->deque, memory)) {
+        filchi_memory_free(memory, forker);
         return NULL;
     }
     forker->pool = thread->pool;
@@ -81,7 +82,7 @@ void filchi_forker_free(struct filchi_forker *forker)
     if (!forker)
         return;
     filchi_deque_fini(&forker->deque);
-    filchi_os_free(forker);
+    filchi_memory_free(forker->pool->origin->memory, forker);
 }
 
 void filchi_forkers_free(struct filchi_forkers *forkers)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The events of a pool as its hooks are told them: see observe.h and filch_hooks. */
+#include "memory.h"
 #include "observe.h"
 #include "options.h"
 #include "worker.h"
@@ -14,12 +15,13 @@ int filchi_observe_init(filch_pool *pool, const filch_pool_options *options)
     int rc = filchi_options_copy(&hooks, sizeof hooks, options->hooks);
     if (rc || (!options->hooks && !options->metrics))
         return rc;
-    struct filchi_observer *observer = filchi_os_alloc(sizeof *observer);
+    struct filchi_observer *observer =
+        filchi_memory_alloc(pool->origin->memory, _Alignof(struct filchi_observer), sizeof *observer);
     if (!observer)
         return -ENOMEM;
     pool->observer = pool->origin->observer = observer; /* which frees it */
     observer->hooks = hooks;
-    if (options->metrics && !(observer->metrics = filchi_metrics_create()))
+    if (options->metrics && !(observer->metrics = filchi_metrics_create(pool->origin->memory)))
         return -ENOMEM;
     return 0;
 }
@@ -105,15 +107,15 @@ static void put_stamp(filch_future *future, uint64_t stamp)
 }
 
 /* A new note in a task that is not published. 0 or -ENOMEM. */
-static int add_note(filch_future *future, void *data, uint64_t stamp)
+static int add_note(const filch_allocator *memory, filch_future *future, void *data, uint64_t stamp)
 {
-    struct filchi_note *note = filchi_os_alloc(sizeof *note);
+    struct filchi_note *note = filchi_memory_alloc(memory, _Alignof(struct filchi_note), sizeof *note);
     if (!note)
         return -ENOMEM;
     *note = (struct filchi_note) { data, stamp };
     if (filchi_future_own_cold(future) == &filchi_cold_stand_in) {
         atomic_init(&future->cold, NULL);
-        filchi_os_free(note);
+        filchi_memory_free(memory, note);
         return -ENOMEM;
     }
     put_note(future, note);
@@ -134,7 +136,7 @@ int filchi_observe_submit(filch_pool *pool, filch_future *future, unsigned weigh
         hooks->on_submit(&event, hooks->arg);
     }
     uint64_t stamp = weight ? filchi_metrics_stamp(weight) : 0;
-    int rc = data ? add_note(future, data, stamp) : 0;
+    int rc = data ? add_note(pool->origin->memory, future, data, stamp) : 0;
     if (rc) {
         event.state = FILCH_CANCELLED;
         event.code = rc;
@@ -207,7 +209,7 @@ void filchi_observe_finish(struct filchi_observed *observed, filch_state state, 
 {
     tell_finish(observed, state, code);
     if (observed->note)
-        filchi_os_free(observed->note);
+        filchi_memory_free(observed->thread->pool->origin->memory, observed->note);
 }
 
 void filchi_observe_again(struct filchi_observed *observed, int code)
@@ -232,7 +234,7 @@ void filchi_observe_drop(const struct filchi_origin *origin, filch_future *futur
         event.code = code;
         observer->hooks.on_drop(&event, observer->hooks.arg);
     }
-    filchi_os_free(left.note);
+    filchi_memory_free(origin->memory, left.note);
 }
 
 /* ---- Threads ---- */

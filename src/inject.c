@@ -6,22 +6,27 @@
 
 /* ---- Segments ---- */
 
-static struct filchi_segment *segment_create(void)
+static struct filchi_segment *segment_create(const filch_allocator *memory)
 {
-    return filchi_os_alloc_aligned(FILCHI_LINE, sizeof(struct filchi_segment));
+    return filchi_memory_alloc(memory, FILCHI_LINE, sizeof(struct filchi_segment));
 }
 
-static void segments_free(struct filchi_segment *segment)
+static void segments_free(const filch_allocator *memory, struct filchi_segment *segment)
 {
     for (struct filchi_segment *next; segment; segment = next) {
         next = segment->next;
-        filchi_os_free(segment);
+        filchi_memory_free(memory, segment);
     }
 }
 
 int filchi_inject_init(struct filchi_inject *inject)
 {
-    struct filchi_segment *segment = segment_create();
+    return filchi_inject_init_from(inject, NULL);
+}
+
+int filchi_inject_init_from(struct filchi_inject *inject, const filch_allocator *memory)
+{
+    struct filchi_segment *segment = segment_create(memory);
     if (!segment)
         return -ENOMEM;
     atomic_init(&inject->tail, 0);
@@ -29,6 +34,7 @@ int filchi_inject_init(struct filchi_inject *inject)
     atomic_init(&inject->newest, segment);
     inject->oldest = segment;
     inject->spare = NULL;
+    inject->memory = memory;
     pthread_mutex_init(&inject->growth, NULL);
     pthread_mutex_init(&inject->consumer, NULL);
     return 0;
@@ -36,8 +42,8 @@ int filchi_inject_init(struct filchi_inject *inject)
 
 void filchi_inject_fini(struct filchi_inject *inject)
 {
-    segments_free(inject->oldest);
-    segments_free(inject->spare);
+    segments_free(inject->memory, inject->oldest);
+    segments_free(inject->memory, inject->spare);
     pthread_mutex_destroy(&inject->consumer);
     pthread_mutex_destroy(&inject->growth);
 }
@@ -51,7 +57,7 @@ static struct filchi_segment *next_of(struct filchi_inject *inject, struct filch
     if (added)
         inject->spare = added->next;
     else
-        added = segment_create();
+        added = segment_create(inject->memory);
     if (!added)
         return NULL;
     uint64_t first = atomic_load_explicit(&segment->first, memory_order_relaxed); /* relaxed: locked. */

@@ -21,6 +21,7 @@
 #define FILCHI_INJECT_H
 
 #include "atomic.h"
+#include "memory.h"
 #include "os.h"
 
 #if defined(FILCH_MODEL)
@@ -49,6 +50,7 @@ struct filchi_inject {
     _Atomic(struct filchi_segment *) newest;      /* written under `growth` */
     _Alignas(FILCHI_LINE) pthread_mutex_t growth; /* held by who adds a segment or gives one back */
     struct filchi_segment *spare;                 /* under `growth` */
+    const filch_allocator *memory;                /* constant; NULL: the system's */
     /* The consumer, who holds `consumer`. */
     _Alignas(FILCHI_LINE) _Atomic uint64_t head; /* the oldest ticket there is */
     struct filchi_segment *oldest;
@@ -63,6 +65,8 @@ struct filchi_batch {
 
 /* 0 or -ENOMEM. Allocates the first segment. */
 int filchi_inject_init(struct filchi_inject *inject);
+/* The same from an allocator, which must last as long; NULL: the system's memory. */
+int filchi_inject_init_from(struct filchi_inject *inject, const filch_allocator *memory);
 /* Nobody uses it any more; items left are the caller's concern. */
 void filchi_inject_fini(struct filchi_inject *inject);
 

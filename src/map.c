@@ -31,23 +31,23 @@ static size_t default_chunk(const filch_pool *pool, size_t n)
 }
 
 /* All of it is in one block. NULL without memory. */
-static struct filchi_chunks *allocate(size_t n, const char *name)
+static struct filchi_chunks *allocate(const filch_pool *pool, size_t n, const char *name)
 {
     size_t name_size = name ? strlen(name) + 1 : 0;
     if (n > FILCHI_CHUNKS_MAX)
         return NULL;
     struct filchi_chunks *made =
-        filchi_os_alloc_aligned(_Alignof(struct filchi_chunks), sizeof *made + n + name_size);
+        filchi_memory_alloc(pool->origin->memory, _Alignof(struct filchi_chunks), sizeof *made + n + name_size);
     if (made && name)
         made->name = memcpy((char *)made + sizeof *made + n, name, name_size);
     return made;
 }
 
 /* Nobody has heard of it. */
-static void discard(filch_mapping *mapping)
+static void discard(const filch_pool *pool, filch_mapping *mapping)
 {
-    filchi_os_free(mapping->chunks);
-    filchi_os_free(mapping);
+    filchi_memory_free(pool->origin->memory, mapping->chunks);
+    filchi_memory_free(pool->origin->memory, mapping);
 }
 
 int filch_mapping_begin(filch_mapping **mapping, filch_pool *pool, filch_map_fn *fn, void *arg, const void *in,
@@ -63,12 +63,12 @@ int filch_mapping_begin(filch_mapping **mapping, filch_pool *pool, filch_map_fn 
         return -EOWNERDEAD;
     size_t chunk_size = chosen.chunk ? chosen.chunk : default_chunk(pool, n);
     size_t n_chunks = n / chunk_size + (n % chunk_size != 0);
-    filch_mapping *made = filchi_os_alloc(sizeof *made);
+    filch_mapping *made = filchi_memory_alloc(pool->origin->memory, _Alignof(filch_mapping), sizeof *made);
     if (!made)
         return -ENOMEM;
-    made->chunks = allocate(n_chunks, chosen.name);
+    made->chunks = allocate(pool, n_chunks, chosen.name);
     if (!made->chunks) {
-        discard(made);
+        discard(pool, made);
         return -ENOMEM;
     }
     made->deadline = filchi_os_deadline(chosen.timeout_ns);
@@ -253,7 +253,7 @@ void filch_mapping_end(filch_mapping *mapping)
             mapping->chunks->pool)) { /* else nothing is to be waited for, and its memory stays */
         filchi_chunks_close(mapping->chunks);
         filchi_chunks_fini(mapping->chunks, mapping->code);
-        discard(mapping);
+        discard(mapping->chunks->pool, mapping);
     }
 }
 

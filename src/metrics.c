@@ -2,8 +2,6 @@
 /* What a pool measures of its tasks: see metrics.h. */
 #include "metrics.h"
 
-#include "os.h"
-
 /* Of short tasks one in so many is timed, on average; at random, as what is submitted often follows a pattern. */
 #define GAP_MASK 31u
 /* The same for those that are submitted together. */
@@ -19,17 +17,17 @@ static _Thread_local struct {
     unsigned left; /* how many of them are left */
 } turns;
 
-struct filchi_metrics *filchi_metrics_create(void)
+struct filchi_metrics *filchi_metrics_create(const filch_allocator *memory)
 {
-    struct filchi_metrics *metrics = filchi_os_alloc_aligned(_Alignof(struct filchi_metrics), sizeof *metrics);
+    struct filchi_metrics *metrics = filchi_memory_alloc(memory, _Alignof(struct filchi_metrics), sizeof *metrics);
     if (metrics)
         filchi_lock_init(&metrics->guests_lock);
     return metrics;
 }
 
-struct filchi_measures *filchi_measures_create(void)
+struct filchi_measures *filchi_measures_create(const filch_allocator *memory)
 {
-    return filchi_os_alloc_aligned(FILCHI_LINE, sizeof(struct filchi_measures));
+    return filchi_memory_alloc(memory, FILCHI_LINE, sizeof(struct filchi_measures));
 }
 
 /* ---- Whose turn it is ---- */

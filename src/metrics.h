@@ -11,6 +11,7 @@
 
 #include "histogram.h"
 #include "lock.h"
+#include "memory.h"
 
 #include <stdbool.h>
 
@@ -35,8 +36,8 @@ struct filchi_metrics {
 };
 
 /* NULL without memory. */
-struct filchi_metrics *filchi_metrics_create(void);
-struct filchi_measures *filchi_measures_create(void);
+struct filchi_metrics *filchi_metrics_create(const filch_allocator *memory);
+struct filchi_measures *filchi_measures_create(const filch_allocator *memory);
 
 /* A submitter: how many submits this one stands for, if its wait is to be timed; 0: it is not. */
 unsigned filchi_metrics_turn(const struct filchi_metrics *metrics);

@@ -6,12 +6,21 @@
 
 struct filchi_origin *filchi_origin_create(void)
 {
-    struct filchi_origin *origin = filchi_os_alloc(sizeof *origin);
+    return filchi_origin_create_from(NULL);
+}
+
+struct filchi_origin *filchi_origin_create_from(const filch_allocator *memory)
+{
+    struct filchi_origin *origin = filchi_memory_alloc(memory, _Alignof(struct filchi_origin), sizeof *origin);
     if (!origin)
         return NULL;
     if (filchi_os_process_init(&origin->process)) {
-        filchi_os_free(origin);
+        filchi_memory_free(memory, origin);
         return NULL;
+    }
+    if (memory) {
+        origin->allocator = *memory;
+        origin->memory = &origin->allocator;
     }
     pthread_mutex_init(&origin->lock, NULL);
     atomic_init(&origin->refs, 1);
@@ -31,10 +40,11 @@ void filchi_origin_unref(struct filchi_origin *origin)
         return;
     pthread_mutex_destroy(&origin->lock);
     filchi_os_process_fini(&origin->process);
+    const filch_allocator copy = origin->allocator, *memory = origin->memory ? &copy : NULL;
     if (origin->observer)
-        filchi_os_free(origin->observer->metrics);
-    filchi_os_free(origin->observer);
-    filchi_os_free(origin);
+        filchi_memory_free(memory, origin->observer->metrics);
+    filchi_memory_free(memory, origin->observer);
+    filchi_memory_free(memory, origin);
 }
 
 void filchi_origin_close(struct filchi_origin *origin)

@@ -3,12 +3,15 @@
 #ifndef FILCHI_ORIGIN_H
 #define FILCHI_ORIGIN_H
 
+#include "memory.h"
 #include "os.h"
 #include "slab.h"
 
 #include <filch/filch.h>
 
 struct filchi_origin {
+    const filch_allocator *memory;    /* constant; that of the pool, below; NULL: the system's */
+    filch_allocator allocator;        /* constant */
     struct filchi_os_process process; /* constant: the pool's; in any other one it is dead */
     void (*on_unobserved)(const filch_error *error, void *arg); /* constant; NULL: none */
     void *unobserved_arg;                                       /* constant */
@@ -21,6 +24,8 @@ struct filchi_origin {
 
 /* The caller owns a reference. NULL without memory. */
 struct filchi_origin *filchi_origin_create(void);
+/* The same with an allocator, copied; NULL: the system's memory. */
+struct filchi_origin *filchi_origin_create_from(const filch_allocator *memory);
 struct filchi_origin *filchi_origin_ref(struct filchi_origin *origin);
 void filchi_origin_unref(struct filchi_origin *origin);
 

@@ -10,8 +10,9 @@ _Static_assert(offsetof(struct filchi_plan, last) <= FILCHI_TIMERS_PLAN, "a plan
 
 struct filchi_plan *filchi_plan_create(struct filchi_timers *timers, filch_fn *fn, const filch_retry_options *retry)
 {
-    struct filchi_plan *plan = retry ? filchi_os_alloc_aligned(_Alignof(struct filchi_plan), sizeof *plan)
-                                     : filchi_blocks_alloc(&timers->plans);
+    struct filchi_plan *plan =
+        retry ? filchi_memory_alloc(timers->origin->memory, _Alignof(struct filchi_plan), sizeof *plan)
+              : filchi_blocks_alloc(&timers->plans);
     if (!plan)
         return NULL;
     plan->timers = filchi_timers_ref(timers);
@@ -29,7 +30,7 @@ void filchi_plan_free(struct filchi_plan *plan)
     struct filchi_timers *timers = plan->timers;
     if (plan->has_retry) {
         filch_error_unref(plan->last);
-        filchi_os_free(plan);
+        filchi_memory_free(timers->origin->memory, plan);
     } else {
         filchi_blocks_free(&timers->plans, plan);
     }

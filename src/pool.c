@@ -58,6 +58,16 @@ static int check_options(filch_pool_options *chosen, const filch_pool_options *o
     return 0;
 }
 
+/* The allocator, as this version of the library knows it. */
+static int check_allocator(filch_pool_options *chosen, filch_allocator *copy)
+{
+    if (!chosen->allocator)
+        return 0;
+    int rc = filchi_options_copy(copy, sizeof *copy, chosen->allocator);
+    chosen->allocator = copy;
+    return rc ? rc : copy->alloc && copy->free ? 0 : -EINVAL;
+}
+
 /* The CPUs, and how many workers where the options leave that to them. */
 static int choose_cpus(filch_pool_options *chosen, struct filchi_cpus **out)
 {
@@ -111,7 +121,7 @@ static void release_origin(void *origin)
 /* The memory of tasks, and what outlives the pool with it. */
 static int init_home(filch_pool *pool, const filch_pool_options *chosen)
 {
-    pool->origin = filchi_origin_create();
+    pool->origin = filchi_origin_create_from(chosen->allocator);
     if (!pool->origin)
         return -ENOMEM;
     pool->origin->on_unobserved = chosen->on_unobserved;
@@ -119,7 +129,7 @@ static int init_home(filch_pool *pool, const filch_pool_options *chosen)
     pool->origin->waiters_help = chosen->waiters_help;
     pool->origin->pool = pool;
     int rc = filchi_observe_init(pool, chosen);
-    if (!rc && !(pool->home = filchi_slab_home_create(FILCHI_SHARDS + chosen->workers)))
+    if (!rc && !(pool->home = filchi_slab_home_create_from(pool->origin->memory, FILCHI_SHARDS + chosen->workers)))
         rc = -ENOMEM;
     if (rc) {
         filchi_origin_unref(pool->origin);
@@ -151,10 +161,12 @@ static void free_pool(filch_pool *pool)
     filchi_forkers_free(&pool->forkers);
     filchi_resize_free(pool);
     pthread_mutex_destroy(&pool->making);
-    filchi_origin_unref(pool->origin);
     filchi_timers_unref(pool->timers);
     filch_stop_unref(pool->stop);
-    filchi_os_free(pool);
+    const filch_allocator copy = pool->origin->allocator; /* which goes with the origin */
+    const filch_allocator *memory = pool->origin->memory ? &copy : NULL;
+    filchi_origin_unref(pool->origin);
+    filchi_memory_free(memory, pool);
 }
 
 /* Workers, and what runs on their threads. */
@@ -175,11 +187,16 @@ int filch_pool_create(filch_pool **out, const filch_pool_options *options)
     int rc = check_options(&chosen, options);
     if (rc)
         return rc;
+    filch_allocator allocator = { sizeof allocator, NULL, NULL, NULL };
+    rc = check_allocator(&chosen, &allocator);
+    if (rc)
+        return rc;
     struct filchi_cpus *cpus = NULL;
     rc = choose_cpus(&chosen, &cpus);
     if (rc)
         return rc;
-    filch_pool *pool = filchi_os_alloc_aligned(_Alignof(filch_pool), sizeof *pool);
+    const filch_allocator *memory = chosen.allocator;
+    filch_pool *pool = filchi_memory_alloc(memory, _Alignof(filch_pool), sizeof *pool);
     rc = -ENOMEM;
     if (!pool)
         goto free_cpus;
@@ -196,7 +213,7 @@ int filch_pool_create(filch_pool **out, const filch_pool_options *options)
         rc = -ENOMEM;
         goto unref_stop;
     }
-    rc = filchi_inject_init(&pool->inject);
+    rc = filchi_inject_init_from(&pool->inject, pool->origin->memory);
     if (rc)
         goto unref_timers;
     filchi_capacity_init(&pool->capacity, chosen.capacity, chosen.overflow);
@@ -218,7 +235,7 @@ close_home:
     filchi_slab_home_close(pool->home, NULL, 0);
     filchi_origin_unref(pool->origin);
 free_memory:
-    filchi_os_free(pool);
+    filchi_memory_free(memory, pool);
 free_cpus:
     filchi_cpus_free(cpus);
     return rc;

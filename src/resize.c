@@ -24,12 +24,12 @@ static int make_block(filch_pool *pool, unsigned index)
     if (pool->blocks[block])
         return 0;
     unsigned n = (high < FILCHI_WORKERS_MAX ? high : FILCHI_WORKERS_MAX) - low;
-    struct filchi_worker *workers = filchi_os_alloc_aligned(FILCHI_LINE, n * sizeof *workers);
+    struct filchi_worker *workers = filchi_memory_alloc(pool->origin->memory, FILCHI_LINE, n * sizeof *workers);
     if (!workers)
         return -ENOMEM;
     int rc = block ? filchi_slab_home_extend(pool->home, n) : 0; /* it was created for the first block */
     if (rc)
-        filchi_os_free(workers);
+        filchi_memory_free(pool->origin->memory, workers);
     else
         pool->blocks[block] = workers;
     return rc;
@@ -42,9 +42,9 @@ static int make_worker(filch_pool *pool, unsigned index)
         return rc;
     struct filchi_worker *worker = filchi_pool_worker(pool, index);
     if (pool->observer && pool->observer->metrics && !worker->measures &&
-        !(worker->measures = filchi_measures_create())) /* it stays for the next try */
+        !(worker->measures = filchi_measures_create(pool->origin->memory))) /* it stays for the next try */
         return -ENOMEM;
-    rc = filchi_deque_init(&worker->deque);
+    rc = filchi_deque_init_from(&worker->deque, pool->origin->memory);
     if (rc)
         return rc;
     filchi_batch_init(&worker->batch);
@@ -87,9 +87,9 @@ void filchi_resize_free(filch_pool *pool)
     /* Perhaps of one more, which could not be completed. */
     for (unsigned i = 0, low = 0, n = pool->first_block; i < FILCHI_BLOCKS && pool->blocks[i]; i++, low = n, n *= 2)
         for (unsigned k = low; k < n && k <= made && k < FILCHI_WORKERS_MAX; k++)
-            filchi_os_free(pool->blocks[i][k - low].measures);
+            filchi_memory_free(pool->origin->memory, pool->blocks[i][k - low].measures);
     for (unsigned block = 0; block < FILCHI_BLOCKS; block++)
-        filchi_os_free(pool->blocks[block]);
+        filchi_memory_free(pool->origin->memory, pool->blocks[block]);
 }
 
 /* ---- Circulation ---- */

@@ -162,7 +162,8 @@ int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_opti
     if (!filchi_worker_pool_here(pool))
         return -EOWNERDEAD;
     size_t name_size = chosen.name ? strlen(chosen.name) + 1 : 0;
-    filch_scope *scope = filchi_os_alloc_aligned(_Alignof(filch_scope), sizeof *scope + name_size);
+    filch_scope *scope =
+        filchi_memory_alloc(pool->origin->memory, _Alignof(filch_scope), sizeof *scope + name_size);
     if (!scope)
         return -ENOMEM;
     scope->group = (struct filchi_group) { .failed = record,
@@ -174,7 +175,7 @@ int filch_scope_open(filch_scope **out, filch_pool *pool, const filch_scope_opti
                                            .pool = pool };
     rc = create_stop(pool, &chosen, &scope->group.stop);
     if (rc) {
-        filchi_os_free(scope);
+        filchi_memory_free(pool->origin->memory, scope);
         return rc;
     }
     scope->group.stop->group = &scope->group;
@@ -414,7 +415,7 @@ void filch_scope_close(filch_scope *scope)
     filchi_parker_settle(&scope->parker, scope->due + atomic_load_explicit(&scope->owed, memory_order_relaxed));
     filchi_outcome_fini(&scope->outcome, scope->group.pool->origin);
     filch_stop_unref(scope->group.stop);
-    filchi_os_free(scope);
+    filchi_memory_free(scope->group.pool->origin->memory, scope);
 }
 
 void filch_scope_cleanup(filch_scope **scope)

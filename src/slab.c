@@ -39,8 +39,9 @@ struct extension {
 };
 
 struct filchi_slab_home {
-    void *user;                  /* constant */
-    void (*release)(void *user); /* constant */
+    const filch_allocator *memory; /* constant; lasts until the release */
+    void *user;                    /* constant */
+    void (*release)(void *user);   /* constant */
     pthread_mutex_t lock;
     struct arena *arenas; /* under lock */
     _Atomic size_t live;  /* after close: objects not freed yet, plus one while closing */
@@ -55,21 +56,27 @@ static char closed_mark;
 
 _Thread_local struct filchi_slab *filchi_slab_here;
 
-struct filchi_slab_home *filchi_slab_home_create(size_t n)
+struct filchi_slab_home *filchi_slab_home_create_from(const filch_allocator *memory, size_t n)
 {
     struct filchi_slab_home *home =
-        filchi_os_alloc_aligned(FILCHI_LINE, sizeof *home + n * sizeof(struct filchi_slab_returns));
+        filchi_memory_alloc(memory, FILCHI_LINE, sizeof *home + n * sizeof(struct filchi_slab_returns));
     if (home) {
         pthread_mutex_init(&home->lock, NULL);
         home->n = n;
+        home->memory = memory;
     }
     return home;
+}
+
+struct filchi_slab_home *filchi_slab_home_create(size_t n)
+{
+    return filchi_slab_home_create_from(NULL, n);
 }
 
 int filchi_slab_home_extend(struct filchi_slab_home *home, size_t n)
 {
     struct extension *extension =
-        filchi_os_alloc_aligned(FILCHI_LINE, sizeof *extension + n * sizeof(struct filchi_slab_returns));
+        filchi_memory_alloc(home->memory, FILCHI_LINE, sizeof *extension + n * sizeof(struct filchi_slab_returns));
     if (!extension)
         return -ENOMEM;
     extension->first = home->n;
@@ -95,19 +102,21 @@ void filchi_slab_home_set_user(struct filchi_slab_home *home, void *user, void (
 
 static void home_free(struct filchi_slab_home *home)
 {
+    const filch_allocator *memory = home->memory, copy = memory ? *memory : (filch_allocator) { 0 };
+    memory = memory ? &copy : NULL; /* the release may take it away */
     if (home->release)
         home->release(home->user);
     for (struct arena *arena = home->arenas, *older; arena; arena = older) {
         older = arena->older;
-        filchi_os_pages_free(arena->pages, arena->size);
-        filchi_os_free(arena);
+        filchi_memory_pages_free(memory, arena->pages, CHUNK, arena->size);
+        filchi_memory_free(memory, arena);
     }
     for (struct extension *extension = home->extensions, *older; extension; extension = older) {
         older = extension->older;
-        filchi_os_free(extension);
+        filchi_memory_free(memory, extension);
     }
     pthread_mutex_destroy(&home->lock);
-    filchi_os_free(home);
+    filchi_memory_free(memory, home);
 }
 
 static void home_drop(struct filchi_slab_home *home, size_t objects)
@@ -153,12 +162,13 @@ static bool grow(struct filchi_slab *slab)
 {
     if (slab->arena == slab->arena_end) {
         size_t size = slab->carved ? ARENA : CHUNK;
-        struct arena *arena = filchi_os_alloc(sizeof *arena);
+        const filch_allocator *memory = slab->home->memory;
+        struct arena *arena = filchi_memory_alloc(memory, _Alignof(struct arena), sizeof *arena);
         if (!arena)
             return false;
-        arena->pages = filchi_os_pages(size, size == ARENA);
+        arena->pages = filchi_memory_pages(memory, CHUNK, size, size == ARENA);
         if (!arena->pages) {
-            filchi_os_free(arena);
+            filchi_memory_free(memory, arena);
             return false;
         }
         arena->size = size;

@@ -10,6 +10,7 @@
 #define FILCHI_SLAB_H
 
 #include "atomic.h"
+#include "memory.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,6 +42,8 @@ struct filchi_slab {
 /* The memory of the n slabs of one pool. It outlives the pool until the last object is free. NULL without
  * memory. */
 struct filchi_slab_home *filchi_slab_home_create(size_t n);
+/* The same from an allocator, which must last as long as the home; NULL: the system's memory. */
+struct filchi_slab_home *filchi_slab_home_create_from(const filch_allocator *memory, size_t n);
 /* One caller at a time: room for n more slabs. 0 or -ENOMEM. */
 int filchi_slab_home_extend(struct filchi_slab_home *home, size_t n);
 /* Who made it, once: what filchi_slab_user_of() gives for its objects; release(user) is called as the home is freed. */

@@ -65,12 +65,13 @@ static filch_stop *inherited_stop(filch_pool *pool)
     return self && filch_task_pool(self) == pool ? filch_task_stop(self) : filch_pool_stop(pool);
 }
 
-static filch_stream *allocate(size_t window, const char *name)
+static filch_stream *allocate(const filch_pool *pool, size_t window, const char *name)
 {
     size_t name_size = name ? strlen(name) + 1 : 0;
     if (window > SIZE_MAX / 4 / sizeof(struct slot))
         return NULL;
-    filch_stream *made = filchi_os_alloc(sizeof *made + window * sizeof made->slots[0] + name_size);
+    filch_stream *made = filchi_memory_alloc(pool->origin->memory, _Alignof(filch_stream),
+                                             sizeof *made + window * sizeof made->slots[0] + name_size);
     if (made && name)
         made->name = memcpy(&made->slots[window], name, name_size);
     return made;
@@ -88,7 +89,7 @@ int filch_stream_begin(filch_stream **out, filch_pool *pool, filch_fn *fn, filch
     if (!filchi_worker_pool_here(pool))
         return -EOWNERDEAD;
     size_t window = chosen.window ? chosen.window : (size_t)4 * filch_pool_workers(pool);
-    filch_stream *made = allocate(window, chosen.name);
+    filch_stream *made = allocate(pool, window, chosen.name);
     if (!made)
         return -ENOMEM;
     made->pool = pool;
@@ -284,7 +285,7 @@ void filch_stream_end(filch_stream *stream)
     filch_error_unref(stream->error);
     filch_stop_unref(stream->stop);
     filch_context_unref(stream->context);
-    filchi_os_free(stream);
+    filchi_memory_free(stream->pool->origin->memory, stream);
 }
 
 void filch_stream_cleanup(filch_stream **stream)

@@ -14,7 +14,8 @@ static void join(struct filchi_thread *thread)
 
 static struct filchi_thread *create(filch_pool *pool)
 {
-    struct filchi_thread *thread = filchi_os_alloc(sizeof *thread);
+    struct filchi_thread *thread =
+        filchi_memory_alloc(pool->origin->memory, _Alignof(struct filchi_thread), sizeof *thread);
     if (thread) {
         thread->pool = pool;
         thread->ended = thread->joined = true;
@@ -47,7 +48,7 @@ struct filchi_thread *filchi_thread_start(filch_pool *pool, struct filchi_worker
     thread->worker = NULL;
     thread->searching = false;
     if (thread != ended)
-        filchi_os_free(thread);
+        filchi_memory_free(thread->pool->origin->memory, thread);
     return NULL;
 }
 
@@ -157,6 +158,6 @@ void filchi_thread_join_all(struct filchi_handoff *handoff)
     while (joined) { /* only now: a thread may signal another one that has ended meanwhile */
         struct filchi_thread *thread = joined;
         joined = thread->next_thread;
-        filchi_os_free(thread);
+        filchi_memory_free(thread->pool->origin->memory, thread);
     }
 }

@@ -193,15 +193,17 @@ void filchi_timers_post(struct filchi_timers *timers, struct filchi_message *mes
 struct filchi_timers *filchi_timers_create(filch_pool *pool, struct filchi_origin *origin,
                                            const struct filchi_readers *thieves)
 {
-    struct filchi_timers *timers = filchi_os_alloc_aligned(_Alignof(struct filchi_timers), sizeof *timers);
+    struct filchi_timers *timers =
+        filchi_memory_alloc(origin->memory, _Alignof(struct filchi_timers), sizeof *timers);
     if (!timers)
         return NULL;
-    if (filchi_deque_init(&timers->due)) {
-        filchi_os_free(timers);
+    if (filchi_deque_init_from(&timers->due, origin->memory)) {
+        filchi_memory_free(origin->memory, timers);
         return NULL;
     }
     filchi_mpsc_init(&timers->messages);
     filchi_blocks_init(&timers->plans, FILCHI_TIMERS_PLAN);
+    timers->plans.memory = origin->memory;
     filchi_parker_init(&timers->parker);
     atomic_init(&timers->sleeps_until, FILCHI_TIMERS_AWAKE);
     atomic_init(&timers->n, 0);
@@ -227,9 +229,10 @@ void filchi_timers_unref(struct filchi_timers *timers)
         return;
     filchi_deque_fini(&timers->due);
     filchi_blocks_fini(&timers->plans);
-    filchi_origin_unref(timers->origin);
+    struct filchi_origin *origin = timers->origin;
     pthread_mutex_destroy(&timers->lock);
-    filchi_os_free(timers);
+    filchi_memory_free(origin->memory, timers);
+    filchi_origin_unref(origin);
 }
 
 int filchi_timers_start(struct filchi_timers *timers, const char *name)

@@ -115,6 +115,23 @@ typedef enum filch_idle_policy {
     FILCH_IDLE_FRUGAL /* none: each sleeps as soon as it finds nothing; least CPU, and each lone task waits for a wake */
 } filch_idle_policy;
 
+/*
+ * Where the memory of a pool comes from: tasks and their futures, queues, workers, the records of threads, timers, forks,
+ * scopes, maps and streams, hooks and metrics. Not: stops, errors and contexts, which are no pool's; iterators over futures
+ * and completion queues, which may be of several; callbacks, the list of CPUs, long names, and the stacks of threads.
+ * alloc returns at least `bytes`, aligned to `alignment` (a power of two), of any content; NULL: out of memory, which
+ * becomes -ENOMEM. free gets both numbers again. Tasks come in blocks of 64 KiB and of 2 MiB, aligned to 64 KiB.
+ * Context: any thread, several at once, and with locks of the pool held: they may not call anything on the pool or its
+ * futures, nor wait for its tasks. Memory is freed after filch_pool_destroy() too if futures live on, with the last of
+ * them; the arg must last that long.
+ */
+typedef struct filch_allocator {
+    size_t size; /* sizeof(filch_allocator) */
+    void *(*alloc)(size_t bytes, size_t alignment, void *arg);
+    void (*free)(void *memory, size_t bytes, size_t alignment, void *arg);
+    void *arg; /* of both */
+} filch_allocator;
+
 typedef struct filch_pool_options {
     size_t size;                    /* sizeof(filch_pool_options) */
     const char *name;               /* prefix of the thread names, copied; default "filch" */
@@ -150,13 +167,14 @@ typedef struct filch_pool_options {
     const uint16_t *cpus;
     size_t n_cpus;
     bool pin;
-    filch_idle_policy idle; /* how a thread waits for work */
+    filch_idle_policy idle;           /* how a thread waits for work */
+    const filch_allocator *allocator; /* where the pool's memory comes from; copied; NULL: the system */
 } filch_pool_options;
 
 /* clang-format off */
 #define FILCH_POOL_OPTIONS \
     { sizeof(filch_pool_options), NULL, 0, 0, false, 0, NULL, 0, FILCH_BLOCK, NULL, NULL, NULL, NULL, NULL, NULL, \
-      false, false, false, NULL, 0, false, FILCH_IDLE_BALANCED }
+      false, false, false, NULL, 0, false, FILCH_IDLE_BALANCED, NULL }
 /* clang-format on */
 
 /*
