@@ -3,6 +3,7 @@
 #include "memory.h"
 #include "observe.h"
 #include "options.h"
+#include "plan.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@ int filchi_observe_init(filch_pool *pool, const filch_pool_options *options)
         return -ENOMEM;
     pool->observer = pool->origin->observer = observer; /* which frees it */
     observer->hooks = hooks;
+    observer->hooked = hooks.on_start || hooks.on_finish;
     if (options->metrics && !(observer->metrics = filchi_metrics_create(pool->origin->memory)))
         return -ENOMEM;
     return 0;
@@ -43,23 +45,75 @@ static const struct filchi_thread *thread_of(const filch_pool *pool)
     return thread && thread->pool == pool && !thread->guest ? thread : NULL;
 }
 
-static filch_event event_of(filch_pool *pool, const struct filchi_thread *thread, filch_future *future)
+/* Its numbers and addresses; in place, as a hook costs no more than this. */
+static inline void fill(filch_event *event, filch_pool *pool, const struct filchi_thread *thread,
+                        const filch_future *future)
 {
-    return (filch_event) {
+    const struct filchi_cold *cold = future ? filchi_future_cold(future) : NULL;
+    *event = (filch_event) {
         .size = sizeof(filch_event),
         .pool = pool,
-        .task = future,
-        .name = future ? filch_future_name(future) : NULL,
+        .task = (filch_task *)(uintptr_t)future,
+        .name = cold ? cold->name : NULL,
         .worker = thread && thread->worker ? thread->worker->index : FILCH_NONE,
         .thread = thread ? thread->number : FILCH_NONE,
         .victim = FILCH_NONE,
+        /* relaxed: as filch_future_attempts(). */
+        .attempt = !future              ? 0
+                   : cold && cold->plan ? filchi_plan_attempt(cold->plan)
+                                        : atomic_load_explicit(&future->begun, memory_order_relaxed),
     };
 }
 
-static void call(const filch_pool *pool, filch_hook *hook, const filch_event *event)
+/* ---- Telling ---- */
+
+#ifdef FILCH_USDT
+FILCHI_PROBES(FILCHI_PROBE_DEFINE)
+#endif
+
+/* Of a pool that only a tracer looks at. */
+static const struct filchi_observer nobody;
+
+static const struct filchi_observer *observer_of(const filch_pool *pool)
+{
+    return pool->observer ? pool->observer : &nobody;
+}
+
+static void tell(const filch_pool *pool, filch_hook *hook, const filch_event *event)
 {
     if (hook)
         hook(event, pool->observer->hooks.arg);
+}
+
+static void tell_submit(const filch_pool *pool, const filch_event *event)
+{
+    if (filchi_probe_on(submit))
+        filchi_probe4(submit, pool, event->task, event->name, (int)event->worker);
+    tell(pool, observer_of(pool)->hooks.on_submit, event);
+}
+
+static void tell_start(const filch_pool *pool, const filch_event *event)
+{
+    if (filchi_probe_on(start))
+        filchi_probe6(start, pool, event->task, event->name, (int)event->worker, (int)event->thread,
+                      event->attempt);
+    tell(pool, observer_of(pool)->hooks.on_start, event);
+}
+
+static void tell_finish(const filch_pool *pool, const filch_event *event)
+{
+    if (filchi_probe_on(finish))
+        filchi_probe8(finish, pool, event->task, event->name, (int)event->worker, (int)event->thread,
+                      event->attempt, (int)event->state, event->code);
+    tell(pool, observer_of(pool)->hooks.on_finish, event);
+}
+
+static void tell_drop(const filch_pool *pool, const filch_event *event)
+{
+    if (filchi_probe_on(drop))
+        filchi_probe8(drop, pool, event->task, event->name, (int)event->worker, (int)event->thread, event->attempt,
+                      (int)event->state, event->code);
+    tell(pool, observer_of(pool)->hooks.on_drop, event);
 }
 
 /* ---- What is left with a task that has not started ---- */
@@ -126,21 +180,20 @@ static int add_note(const filch_allocator *memory, filch_future *future, void *d
 
 int filchi_observe_submit(filch_pool *pool, filch_future *future, unsigned weight)
 {
-    const filch_hooks *hooks = &pool->observer->hooks;
     void *data = NULL;
     filch_event event;
-    if (hooks->on_submit) {
-        event = event_of(pool, thread_of(pool), future);
+    if (filchi_observe_hears(pool)) {
+        fill(&event, pool, thread_of(pool), future);
         event.data = &data;
         event.state = FILCH_PENDING;
-        hooks->on_submit(&event, hooks->arg);
+        tell_submit(pool, &event);
     }
     uint64_t stamp = weight ? filchi_metrics_stamp(weight) : 0;
     int rc = data ? add_note(pool->origin->memory, future, data, stamp) : 0;
     if (rc) {
         event.state = FILCH_CANCELLED;
         event.code = rc;
-        call(pool, hooks->on_drop, &event);
+        tell_drop(pool, &event);
     } else if (stamp && !data) {
         put_stamp(future, stamp);
     }
@@ -166,73 +219,73 @@ static struct filchi_measures *measures_of(const struct filchi_thread *thread)
 }
 
 /* Of a task that runs. */
-static filch_event event_of_run(struct filchi_observed *observed)
+static inline void fill_run(filch_event *event, struct filchi_observed *observed)
 {
     const struct filchi_thread *thread = observed->thread;
-    filch_event event = event_of(thread->pool, thread->guest ? NULL : thread, observed->future);
-    event.data = &observed->data;
-    event.attempt = filch_future_attempts(observed->future);
-    return event;
+    fill(event, thread->pool, thread->guest ? NULL : thread, observed->future);
+    event->data = &observed->data;
 }
 
 void filchi_observe_start(struct filchi_observed *observed, struct filchi_thread *thread, filch_future *future)
 {
-    struct filchi_observer *observer = thread->pool->observer;
+    const struct filchi_observer *observer = observer_of(thread->pool);
     struct left left = take(future);
     *observed = (struct filchi_observed) { .thread = thread, .future = future, .note = left.note };
     if (left.note)
         observed->data = left.note->data;
     if (left.stamp)
         filchi_metrics_started(observer->metrics, measures_of(thread), left.stamp);
-    if (!observer->hooks.on_start)
+    if (!observer->hooks.on_start && !filchi_probe_on(start))
         return;
-    filch_event event = event_of_run(observed);
+    filch_event event;
+    fill_run(&event, observed);
     event.state = FILCH_RUNNING;
-    observer->hooks.on_start(&event, observer->hooks.arg);
+    tell_start(thread->pool, &event);
 }
 
-static void tell_finish(struct filchi_observed *observed, filch_state state, int code)
+static void end_attempt(struct filchi_observed *observed, filch_state state, int code)
 {
     const struct filchi_thread *thread = observed->thread;
-    struct filchi_observer *observer = thread->pool->observer;
+    const struct filchi_observer *observer = observer_of(thread->pool);
     if (observer->metrics)
         filchi_metrics_ended(observer->metrics, measures_of(thread), state);
-    if (!observer->hooks.on_finish)
+    if (!observer->hooks.on_finish && !filchi_probe_on(finish))
         return;
-    filch_event event = event_of_run(observed);
+    filch_event event;
+    fill_run(&event, observed);
     event.state = state;
     event.code = code;
-    observer->hooks.on_finish(&event, observer->hooks.arg);
+    tell_finish(thread->pool, &event);
 }
 
 void filchi_observe_finish(struct filchi_observed *observed, filch_state state, int code)
 {
-    tell_finish(observed, state, code);
+    end_attempt(observed, state, code);
     if (observed->note)
         filchi_memory_free(observed->thread->pool->origin->memory, observed->note);
 }
 
 void filchi_observe_again(struct filchi_observed *observed, int code)
 {
-    tell_finish(observed, FILCH_RETRY_WAIT, code);
+    end_attempt(observed, FILCH_RETRY_WAIT, code);
     if (observed->note)
         put_note(observed->future, observed->note);
 }
 
 void filchi_observe_drop(const struct filchi_origin *origin, filch_future *future, filch_state state, int code)
 {
-    struct filchi_observer *observer = origin->observer;
+    const struct filchi_observer *observer = observer_of(origin->pool);
     struct left left = take(future);
     void *data = left.note ? left.note->data : NULL;
     if (observer->metrics)
         filchi_metrics_dropped(observer->metrics, state);
-    if (observer->hooks.on_drop) {
-        filch_event event = event_of(origin->pool, thread_of(origin->pool), future);
+    if (observer->hooks.on_drop || filchi_probe_on(drop)) {
+        filch_event event;
+        fill(&event, origin->pool, thread_of(origin->pool), future);
         event.data = &data;
-        event.attempt = filch_future_attempts(future);
         event.state = state;
         event.code = code;
-        observer->hooks.on_drop(&event, observer->hooks.arg);
+        tell_drop(origin->pool, &event);
     }
     filchi_memory_free(origin->memory, left.note);
 }
@@ -241,37 +294,53 @@ void filchi_observe_drop(const struct filchi_origin *origin, filch_future *futur
 
 void filchi_observe_stolen_now(struct filchi_thread *thread, filch_future *future)
 {
-    filch_event event = event_of(thread->pool, thread, future);
+    filch_event event;
+    fill(&event, thread->pool, thread, future);
     event.victim = thread->robbed - 1;
-    call(thread->pool, thread->pool->observer->hooks.on_steal, &event);
+    if (filchi_probe_on(steal))
+        filchi_probe6(steal, thread->pool, event.task, event.name, (int)event.worker, (int)event.thread,
+                      event.victim);
+    tell(thread->pool, observer_of(thread->pool)->hooks.on_steal, &event);
 }
 
 void filchi_observe_park_now(const struct filchi_thread *thread)
 {
-    filch_event event = event_of(thread->pool, thread, NULL);
+    filch_event event;
+    fill(&event, thread->pool, thread, NULL);
     event.worker = FILCH_NONE; /* it may be given one at this moment */
-    call(thread->pool, thread->pool->observer->hooks.on_park, &event);
+    if (filchi_probe_on(park))
+        filchi_probe2(park, thread->pool, (int)event.thread);
+    tell(thread->pool, observer_of(thread->pool)->hooks.on_park, &event);
 }
 
 void filchi_observe_unpark_now(const struct filchi_thread *thread)
 {
-    filch_event event = event_of(thread->pool, thread, NULL);
-    call(thread->pool, thread->pool->observer->hooks.on_unpark, &event);
+    filch_event event;
+    fill(&event, thread->pool, thread, NULL);
+    if (filchi_probe_on(unpark))
+        filchi_probe3(unpark, thread->pool, (int)event.thread, (int)event.worker);
+    tell(thread->pool, observer_of(thread->pool)->hooks.on_unpark, &event);
 }
 
 void filchi_observe_handoff_now(struct filchi_thread *thread, const struct filchi_worker *worker)
 {
     if (worker->measures)
         thread->left_at = filchi_os_now();
-    filch_event event = event_of(thread->pool, thread, thread->frame ? thread->frame->task : NULL);
+    filch_event event;
+    fill(&event, thread->pool, thread, thread->frame ? thread->frame->task : NULL);
     event.worker = worker->index;
-    call(thread->pool, thread->pool->observer->hooks.on_handoff, &event);
+    if (filchi_probe_on(handoff))
+        filchi_probe5(handoff, thread->pool, event.task, event.name, (int)event.worker, (int)event.thread);
+    tell(thread->pool, observer_of(thread->pool)->hooks.on_handoff, &event);
 }
 
 void filchi_observe_resume_now(struct filchi_thread *thread)
 {
     if (thread->worker->measures)
         thread->away_ns += filchi_os_now() - thread->left_at;
-    filch_event event = event_of(thread->pool, thread, thread->frame ? thread->frame->task : NULL);
-    call(thread->pool, thread->pool->observer->hooks.on_resume, &event);
+    filch_event event;
+    fill(&event, thread->pool, thread, thread->frame ? thread->frame->task : NULL);
+    if (filchi_probe_on(resume))
+        filchi_probe5(resume, thread->pool, event.task, event.name, (int)event.worker, (int)event.thread);
+    tell(thread->pool, observer_of(thread->pool)->hooks.on_resume, &event);
 }

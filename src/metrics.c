@@ -3,11 +3,11 @@
 #include "metrics.h"
 
 /* Of short tasks one in so many is timed, on average; at random, as what is submitted often follows a pattern. */
-#define GAP_MASK 31u
+#define GAP_MASK 127u
 /* The same for those that are submitted together. */
 #define STEP_OF_MANY 63u
 /* A stamp is the time, without its highest bits, and then the weight. */
-#define WEIGHT_BITS 6
+#define WEIGHT_BITS 8
 #define TIME_MASK (UINT64_MAX >> WEIGHT_BITS)
 
 /* A thread's submits, to whichever pool. */
@@ -115,13 +115,11 @@ void filchi_metrics_ran(struct filchi_metrics *metrics, struct filchi_measures *
         atomic_store_explicit(&metrics->tasks_are_long, is_long, memory_order_relaxed); /* relaxed: as above. */
 }
 
-void filchi_metrics_ended(struct filchi_metrics *metrics, struct filchi_measures *measures, filch_state state)
+void filchi_metrics_guest_ended(struct filchi_metrics *metrics, filch_state state)
 {
-    struct filchi_measures *to = begin(metrics, measures);
-    /* relaxed: the writer's own, and a number to look at. */
-    uint64_t n = atomic_load_explicit(&to->ended[state], memory_order_relaxed);
-    atomic_store_explicit(&to->ended[state], n + 1, memory_order_relaxed); /* relaxed: as above. */
-    end(metrics, measures);
+    filchi_lock_take(&metrics->guests_lock);
+    filchi_metrics_ended(metrics, &metrics->guests, state);
+    filchi_lock_give(&metrics->guests_lock);
 }
 
 void filchi_metrics_dropped(struct filchi_metrics *metrics, filch_state state)

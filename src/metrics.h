@@ -53,7 +53,18 @@ void filchi_metrics_started(struct filchi_metrics *metrics, struct filchi_measur
 /* It ran for that time, of which it was `away`, without a worker. */
 void filchi_metrics_ran(struct filchi_metrics *metrics, struct filchi_measures *measures, int64_t ns, int64_t away,
                         unsigned weight);
-void filchi_metrics_ended(struct filchi_metrics *metrics, struct filchi_measures *measures, filch_state state);
+void filchi_metrics_guest_ended(struct filchi_metrics *metrics, filch_state state);
+static inline void filchi_metrics_ended(struct filchi_metrics *metrics, struct filchi_measures *measures,
+                                        filch_state state)
+{
+    if (!measures) {
+        filchi_metrics_guest_ended(metrics, state);
+        return;
+    }
+    /* relaxed: the writer's own, and a number to look at. */
+    uint64_t n = atomic_load_explicit(&measures->ended[state], memory_order_relaxed);
+    atomic_store_explicit(&measures->ended[state], n + 1, memory_order_relaxed); /* relaxed: as above. */
+}
 void filchi_metrics_dropped(struct filchi_metrics *metrics, filch_state state);
 
 #endif

@@ -49,7 +49,7 @@ static inline bool collect(struct filchi_stopped *stopped, filch_future *future,
 /* Who has claimed it, or keeps it. */
 static inline void drop(const struct filchi_thread *thread, filch_future *future, int code)
 {
-    if (filchi_observe_runs(thread->pool))
+    if (filchi_observer_drops(thread->pool->origin))
         filchi_observe_drop(thread->pool->origin, future, FILCH_STOPPED, code);
 }
 

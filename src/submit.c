@@ -171,7 +171,7 @@ static int push(filch_pool *pool, const struct prepared *prepared, filch_future 
 {
     int rc = prepared->inside ? filchi_submit_push(prepared->inside->worker, future)
                               : filchi_inject_push(&pool->inject, future);
-    if (rc && filchi_observe_runs(pool))
+    if (rc && filchi_observer_drops(pool->origin))
         filchi_observe_drop(pool->origin, future, FILCH_CANCELLED, rc);
     if (rc && !prepared->inside)
         give_up_outside(pool, future);
@@ -259,7 +259,7 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
         filchi_cq_attach(membership->cq, prepared.node, future, membership->tag);
     filchi_future_inherit_context(future);
     filch_future *handle = future; /* a task nobody holds may be gone once it is published */
-    if (filchi_observe_runs(pool) && (rc = filchi_observe_submit(pool, future, weight))) {
+    if (filchi_observe_on(pool, submit) && (rc = filchi_observe_submit(pool, future, weight))) {
         if (!prepared.inside)
             give_up_outside(pool, future);
     } else if (delayed) {

@@ -92,11 +92,20 @@ static __attribute__((noinline)) bool execute_observed(struct filchi_thread *thr
 {
     struct filchi_frame frame = { .task = future, .below = thread->frame };
     struct filchi_observed observed;
+    bool told = filchi_observe_tells(thread->pool, future);
     filch_fn *fn = begin(thread, future);
-    filchi_observe_start(&observed, thread, future);
+    if (told)
+        filchi_observe_start(&observed, thread, future);
     enter_frame(thread, &frame);
     int rc = fn(future, future->arg);
     leave_frame(thread, &frame);
+    if (!told && !rc) {
+        filchi_observe_count_done(thread);
+        filchi_future_complete(future, 0);
+        return;
+    }
+    if (!told)
+        filchi_observe_start_untold(&observed, thread, future);
     if (rc && filchi_later_again(thread->pool, future, rc, &observed))
         return false;
     filch_state state = filchi_future_judge(future, &rc);

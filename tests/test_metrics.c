@@ -72,7 +72,7 @@ Test(metrics, the_runs_of_short_tasks_are_estimated_and_their_number_is_right)
     filch_metrics metrics = metrics_of(pool);
     cr_assert(metrics.measured && metrics.done == 20000);
     cr_assert(is_about(metrics.run.count, 20000, 16), "%llu", (unsigned long long)metrics.run.count);
-    cr_assert(is_about(metrics.wait.count, 20000, 32), "%llu", (unsigned long long)metrics.wait.count);
+    cr_assert(is_about(metrics.wait.count, 20000, 128), "%llu", (unsigned long long)metrics.wait.count);
     cr_assert_eq(metrics.busy.count, metrics.run.count);
     filch_pool_destroy(pool);
 }
@@ -92,7 +92,7 @@ Test(metrics, long_tasks_are_all_timed)
     cr_assert(metrics.run.sum_ns >= 50 * (uint64_t)ns);
     cr_assert(filch_histogram_quantile(&metrics.run, 0.0) >= ns * 7 / 8);
     cr_assert(metrics.run.max_ns >= (uint64_t)ns);
-    cr_assert(is_about(metrics.wait.count, 50, 31));
+    cr_assert(is_about(metrics.wait.count, 50, 1));
     filch_pool_destroy(pool);
 }
 
@@ -108,7 +108,7 @@ Test(metrics, a_wait_is_the_time_from_submit_to_start)
     event_signal(&gate);
     finish(pool);
     filch_metrics metrics = metrics_of(pool);
-    cr_assert(is_about(metrics.wait.count, 501, 32));
+    cr_assert(is_about(metrics.wait.count, 501, 128));
     cr_assert(filch_histogram_quantile(&metrics.wait, 0.5) >= ns * 7 / 8);
     cr_assert(filch_histogram_quantile(&metrics.run, 0.5) < ns);
     filch_pool_destroy(pool);
