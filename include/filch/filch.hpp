@@ -96,7 +96,8 @@ private:
 // For filch_task_options::start_at_ns: so long from now.
 template <class Rep, class Period> int64_t in(std::chrono::duration<Rep, Period> delay)
 {
-    return filch_now() + detail::timeout_ns(delay);
+    int64_t now = filch_now(), ns = detail::timeout_ns(delay);
+    return ns == FILCH_FOREVER || ns > INT64_MAX - now ? INT64_MAX : now + ns;
 }
 
 // ---- Errors --------------------------------------------------------------------------------------------
