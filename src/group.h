@@ -35,6 +35,8 @@ struct filchi_membership {
     struct filchi_waiter *waiter; /* registered with the task from the beginning, its subject set; NULL: none */
     bool kept;                    /* the group is given the future when it is final: one of the handles */
     unsigned refs;                /* handles at the beginning */
+    filch_cq *cq;                 /* a node of it is registered with the task from the beginning; NULL: none */
+    void *tag;                    /* that node's */
 };
 
 #endif

@@ -105,6 +105,9 @@ unsigned filchi_os_cpu_quota(const char *root);
 /* An eventfd, or a negative errno; and making it readable (async-signal-safe); and closing it. */
 int filchi_os_event_create(void);
 void filchi_os_event_signal(int fd);
+/* How often it was signalled since the last call; then it is not readable any more. What was done before those signals is
+ * seen after. Does not wait. */
+int64_t filchi_os_event_take(int fd);
 void filchi_os_event_close(int fd);
 
 /* Writes all of it, or returns a negative errno, having written some. */

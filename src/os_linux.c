@@ -409,6 +409,16 @@ void filchi_os_event_signal(int fd)
     errno = saved;
 }
 
+int64_t filchi_os_event_take(int fd)
+{
+    int saved = errno;
+    uint64_t count = 0;
+    if (read(fd, &count, sizeof count) < 0) /* EAGAIN: it was not */
+        count = 0;
+    errno = saved;
+    return (int64_t)count;
+}
+
 void filchi_os_event_close(int fd)
 {
     close(fd);

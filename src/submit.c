@@ -2,6 +2,7 @@
 /* Submitting: from a task into its worker's deque, from elsewhere into the inject queue. */
 #include "submit.h"
 
+#include "cq.h"
 #include "handoff.h"
 #include "later.h"
 #include "options.h"
@@ -9,7 +10,7 @@
 
 #include <string.h>
 
-static const filch_task_options plain = FILCH_TASK_OPTIONS;
+const filch_task_options filchi_submit_plainly = FILCH_TASK_OPTIONS;
 
 /* The name as the future will own it. */
 static const char *own_name(struct filchi_cold *cold, const char *name, char *allocated)
@@ -62,13 +63,35 @@ static bool is_closed(const filch_pool *pool)
     return atomic_load_explicit(&pool->closing, memory_order_relaxed) & closed;
 }
 
-/* A new task, accepted and counted; NULL and *rc if not. */
-static filch_future *accept_inside(struct filchi_thread *thread, bool cold, int *rc)
+/* What must be had before the task is accepted, but for the node. */
+struct prepared {
+    struct filchi_thread *inside; /* NULL: from elsewhere */
+    int entry;                    /* a filchi_entry: how it goes in */
+    char *long_name;
+    struct filchi_plan *plan;
+    struct filchi_cq_node *node; /* comes with the task, if its end is told to a completion queue */
+};
+
+/* The owner of the slab: the task, with what lies beside it. NULL without memory. */
+static filch_future *alloc_task(struct filchi_slab *slab, bool cold, filch_cq *cq, struct prepared *prepared)
 {
+    if (!cq)
+        return filchi_future_alloc(slab, cold);
+    prepared->node = filchi_slab_alloc(slab);
+    filch_future *future = prepared->node ? filchi_future_alloc(slab, cold) : NULL;
+    if (!future && prepared->node)
+        filchi_slab_free(prepared->node, slab);
+    return future;
+}
+
+/* A new task, accepted and counted; NULL and *rc if not. */
+static filch_future *accept_inside(bool cold, filch_cq *cq, struct prepared *prepared, int *rc)
+{
+    struct filchi_thread *thread = prepared->inside;
     filch_future *future = NULL;
     *rc = -ESHUTDOWN;
     if (!filchi_pool_is_cancelling(thread->pool)) { /* see is_closed() */
-        future = filchi_future_alloc(&thread->worker->slab, cold);
+        future = alloc_task(&thread->worker->slab, cold, cq, prepared);
         *rc = future ? 0 : -ENOMEM;
     }
     return future;
@@ -94,28 +117,20 @@ struct filchi_shard *filchi_submit_shard(filch_pool *pool)
     return &pool->shards[((uintptr_t)&here >> 12) * 0x9E3779B9u >> 8 & (FILCHI_SHARDS - 1)];
 }
 
-static filch_future *accept_outside(filch_pool *pool, bool cold, int *rc)
+static filch_future *accept_outside(filch_pool *pool, bool cold, filch_cq *cq, struct prepared *prepared, int *rc)
 {
     struct filchi_shard *shard = filchi_submit_shard(pool);
     filch_future *future = NULL;
     *rc = -ESHUTDOWN;
     filchi_lock_take(&shard->lock);
     if (!is_closed(pool)) {
-        future = filchi_future_alloc(&shard->slab, cold);
+        future = alloc_task(&shard->slab, cold, cq, prepared);
         *rc = future ? 0 : -ENOMEM;
         shard->submitted += future != NULL;
     }
     filchi_lock_give(&shard->lock);
     return future;
 }
-
-/* What must be had before the task is accepted. */
-struct prepared {
-    struct filchi_thread *inside; /* NULL: from elsewhere */
-    int entry;                    /* a filchi_entry: how it goes in */
-    char *long_name;
-    struct filchi_plan *plan;
-};
 
 /* It was not accepted after all. */
 static void discard(filch_pool *pool, struct prepared *prepared)
@@ -131,7 +146,7 @@ static int prepare(filch_pool *pool, filch_fn *fn, const filch_task_options *opt
 {
     *prepared = (struct prepared) { .inside = filchi_worker_holder_of(pool) };
     int rc = prepared->inside ? 0 : enter_outside(pool, options->start_at_ns > 0, &prepared->entry);
-    if (rc || options == &plain)
+    if (rc || options == &filchi_submit_plainly)
         return rc;
     rc = copy_long_name(options->name, &prepared->long_name);
     if (!rc && (options->start_at_ns || options->retry))
@@ -215,10 +230,10 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
     rc = prepare(pool, fn, options, &prepared);
     if (rc)
         return rc;
-    bool filled = options != &plain; /* a member of a group has options */
+    bool filled = options != &filchi_submit_plainly; /* a member of a group has options */
     bool cold = filled && needs_cold(options, prepared.plan, membership->group);
-    filch_future *future =
-        prepared.inside ? accept_inside(prepared.inside, cold, &rc) : accept_outside(pool, cold, &rc);
+    filch_future *future = prepared.inside ? accept_inside(cold, membership->cq, &prepared, &rc)
+                                           : accept_outside(pool, cold, membership->cq, &prepared, &rc);
     if (!future) {
         discard(pool, &prepared);
         return rc;
@@ -230,6 +245,8 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
                    (membership->kept ? FILCHI_STOP_KEPT : 0);
     if (filled)
         fill(future, options, &prepared, membership, delayed);
+    if (prepared.node)
+        filchi_cq_attach(membership->cq, prepared.node, future, membership->tag);
     filch_future *handle = future; /* a task nobody holds may be gone once it is published */
     if (delayed) {
         if (prepared.inside) /* outside it is counted already */
@@ -238,10 +255,14 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
     } else {
         rc = publish(pool, &prepared, future, membership->group);
     }
-    if (rc)
-        filchi_future_abandon(future);
-    else if (out)
-        *out = handle;
+    if (!rc) {
+        if (out)
+            *out = handle;
+        return 0;
+    }
+    if (prepared.node)
+        filchi_cq_node_abandon(prepared.node);
+    filchi_future_abandon(future);
     return rc;
 }
 
@@ -272,5 +293,5 @@ int filch_submit_after(filch_pool *pool, int64_t delay_ns, filch_fn *fn, void *a
 int filchi_submit_plain(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out)
 {
     const struct filchi_membership none = { .refs = out ? 1 : 0 };
-    return filchi_submit(pool, fn, arg, &plain, &none, out);
+    return filchi_submit(pool, fn, arg, &filchi_submit_plainly, &none, out);
 }

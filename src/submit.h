@@ -15,6 +15,9 @@
 int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_options *options,
                   const struct filchi_membership *membership, filch_future **out);
 
+/* The options of a task without any, at this very address. */
+extern const filch_task_options filchi_submit_plainly;
+
 /* The same with nothing but a function and an argument. */
 int filchi_submit_plain(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out);
 /* Why nothing can be submitted at all, or 0. */

@@ -110,6 +110,15 @@ static inline void filchi_waitlist_serve(uintptr_t old)
         filchi_waitlist_serve_all((struct filchi_waiter *)(old & FILCHI_WORD_LIST));
 }
 
+/* Who has made the list, and has shown it to nobody: its first waiter. */
+static inline void filchi_waitlist_begin(struct filchi_waitlist *list, struct filchi_waiter *waiter)
+{
+    /* relaxed, both: whoever gets the object gets its list. */
+    uintptr_t word = atomic_load_explicit(&list->word, memory_order_relaxed);
+    waiter->in.next = NULL;
+    atomic_store_explicit(&list->word, word | (uintptr_t)waiter, memory_order_relaxed);
+}
+
 /* Anyone. False if the state is final: then the waiter is not registered and will not be served. */
 bool filchi_waitlist_add(struct filchi_waitlist *list, struct filchi_waiter *waiter);
 /* Who added it. True: removed, it will not be served. False: it was served, or is being served at this moment. */

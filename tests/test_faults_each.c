@@ -256,6 +256,39 @@ static void call_completed(struct kit *kit)
     WITHOUT_ANSWER(kit, filch_completed_end(completed));
 }
 
+static void call_cq(struct kit *kit)
+{
+    filch_cq *cq = NULL;
+    filch_cq_entry entries[4];
+    int rc = WITHOUT(kit, filch_cq_create(&cq));
+    must((rc == 0) == (cq != NULL));
+    if (rc)
+        return;
+    bool added = WITHOUT(kit, filch_cq_add(cq, kit->done, kit)) == 0;
+    must(filch_cq_pending(cq) == added && filch_cq_drain(cq, entries, 4) == added);
+    if (added)
+        filch_future_unref(entries[0].future);
+    withhold(kit->nth); /* as if by others: nothing of it asks */
+    must(filch_cq_fd(cq) >= 0 && filch_cq_pending(cq) == 0 && filch_cq_drain(cq, entries, 4) == 0);
+    filch_cq_cleanup(&cq);
+    withhold(0);
+}
+
+static void call_cq_submit(struct kit *kit)
+{
+    filch_pool *pool = pool_of(1); /* as above */
+    filch_cq *cq = NULL;
+    filch_cq_entry entry;
+    must(filch_cq_create(&cq) == 0);
+    bool added = WITHOUT(kit, filch_cq_submit(cq, pool, do_nothing, NULL, NULL, kit)) == 0;
+    must(filch_cq_pending(cq) == added);
+    filch_pool_destroy(pool);
+    must(filch_cq_drain(cq, &entry, 1) == added);
+    if (added)
+        filch_future_unref(entry.future);
+    WITHOUT_ANSWER(kit, filch_cq_destroy(cq));
+}
+
 static void call_scope(struct kit *kit)
 {
     filch_scope_options options = FILCH_SCOPE_OPTIONS;
@@ -427,6 +460,8 @@ static const struct row rows[] = {
     MAY_FAIL(call_return_owned, ANYWHERE),
     MAY_FAIL(call_wait, ANYWHERE),
     MAY_FAIL(call_completed, ANYWHERE),
+    MAY_FAIL(call_cq, ANYWHERE),
+    MAY_FAIL(call_cq_submit, OUTSIDE),
     MAY_FAIL(call_scope, ANYWHERE),
     MAY_FAIL(call_map, ANYWHERE),
     MAY_FAIL(call_mapping, ANYWHERE),

@@ -25,7 +25,9 @@
  * 4. Together: filch_scope_open() for tasks that fail together and of which none is left afterwards.
  * 5. Later and again: filch_submit_after(); filch_retry_options in the options of a submit.
  * 6. Blocking: filch_blocking_begin() around a call that blocks gives the worker to other tasks.
- * 7. Stopping: filch_stop, filch_future_cancel(), filch_pool_shutdown(), filch_guard_begin() for Ctrl-C.
+ * 7. In an event loop (epoll, libuv, io_uring): filch_cq_create(), whose descriptor is readable while there are finished
+ *    futures to drain.
+ * 8. Stopping: filch_stop, filch_future_cancel(), filch_pool_shutdown(), filch_guard_begin() for Ctrl-C.
  *
  * Conventions. A function that can fail returns 0 or a negative errno value; its outputs are called out and
  * are untouched on failure. Times are int64_t nanoseconds; a timeout that is negative (FILCH_FOREVER) never
@@ -76,10 +78,11 @@ typedef struct filch_error filch_error; /* immutable, counted references: code, 
 typedef struct filch_stop filch_stop;   /* a flag with a first-wins reason, in a tree, parents stop children */
 typedef struct filch_stop_callback filch_stop_callback; /* calls a function when a stop is requested */
 typedef struct filch_completed filch_completed;         /* an iterator over futures in completion order */
-typedef struct filch_mapping filch_mapping;             /* an iterator over the results of a map in input order */
-typedef struct filch_stream filch_stream;               /* a map over endless input */
-typedef struct filch_scope filch_scope;                 /* tasks that fail and end together */
-typedef struct filch_guard filch_guard;                 /* an interrupt guard */
+typedef struct filch_cq filch_cq;           /* finished futures for an event loop, behind a descriptor */
+typedef struct filch_mapping filch_mapping; /* an iterator over the results of a map in input order */
+typedef struct filch_stream filch_stream;   /* a map over endless input */
+typedef struct filch_scope filch_scope;     /* tasks that fail and end together */
+typedef struct filch_guard filch_guard;     /* an interrupt guard */
 
 #define FILCH_FOREVER INT64_C(-1)
 /* Whole units only: 1500 ms, not 1.5 s. */
@@ -514,6 +517,94 @@ FILCH_API size_t filch_completed_total(const filch_completed *completed);
 /* Ends the iteration, at any point; touches no future. NULL is allowed. */
 FILCH_API void filch_completed_end(filch_completed *completed);
 
+/* ---- Completion queue ------------------------------------------------------------------------------ */
+
+/*
+ * For a thread that must not wait for tasks, as it waits for sockets: an event loop on poll, epoll, libuv, io_uring or
+ * their kin. Tasks are submitted with a tag; when they are final the queue's descriptor becomes readable, and
+ * filch_cq_drain() hands out a batch of futures and tags. However many end before the loop comes round, that is one
+ * write by the workers and one read by the loop.
+ *
+ *     filch_cq_create(&cq);
+ *     ... watch filch_cq_fd(cq) for reading ...
+ *     filch_cq_submit(cq, pool, handle, request, NULL, connection);
+ *
+ *     when it is readable:
+ *         filch_cq_entry done[64];
+ *         size_t n;
+ *         do {
+ *             n = filch_cq_drain(cq, done, 64);
+ *             for (size_t i = 0; i < n; i++) {
+ *                 answer(done[i].tag, filch_future_result(done[i].future, 0, &result), result);
+ *                 filch_future_unref(done[i].future);
+ *             }
+ *         } while (n == 64);
+ *
+ * This loop is right for every kind of notification. Where the descriptor is watched level-triggered (poll, epoll without
+ * EPOLLET, uv_poll_t, IORING_POLL_ADD_LEVEL), one drain for each event will do, whatever its n: it stays readable while
+ * something is left. Where it is watched edge-triggered (EPOLLET; the multishot poll of io_uring), drain until fewer
+ * than n come: from then on the next future that becomes final is a new edge, be it a moment later.
+ */
+
+/* What was delivered. */
+typedef struct filch_cq_entry {
+    filch_future *future; /* final; a reference */
+    void *tag;            /* as given */
+} filch_cq_entry;
+
+/*
+ * Creates a queue, which is of no pool: tasks of several may come to it.
+ * Ownership: the caller owns *out; release it with filch_cq_destroy(), before or after the pools.
+ * Errors: -ENOMEM; -EMFILE, -ENFILE as eventfd(2).
+ */
+FILCH_API int filch_cq_create(filch_cq **out);
+
+/*
+ * The descriptor: readable while there is something to drain, and now and then when there is nothing; a drain then
+ * returns 0 and resets it. Borrowed: valid until filch_cq_destroy(). Watch it for reading; do not read from it.
+ * Context: any thread.
+ */
+FILCH_API int filch_cq_fd(const filch_cq *cq);
+
+/*
+ * Has the future delivered with this tag once it is final; at once if it is already. Each add is a delivery of its
+ * own: a future may be added again, with another tag, or to another queue, and may be in waits and iterators.
+ * Context: any thread, tasks too; does not wait.
+ * Ownership: the queue takes its own reference.
+ * Errors: -ENOMEM, -EINVAL; nothing was added.
+ */
+FILCH_API int filch_cq_add(filch_cq *cq, filch_future *future, void *tag);
+
+/*
+ * Submits as filch_submit_with() (NULL: defaults) and adds the future, in one step that cannot fail halfway, and for less
+ * than the two. The task's future comes with its delivery. Who wants it before, for a cancel, calls filch_submit() and
+ * filch_cq_add(), or gives the task a stop.
+ * Context, errors, ordering: as filch_submit(), which on a pool with FILCH_BLOCK waits; an event loop wants FILCH_REJECT
+ * there. On error nothing was submitted or added.
+ */
+FILCH_API int filch_cq_submit(filch_cq *cq, filch_pool *pool, filch_fn *fn, void *arg,
+                              const filch_task_options *options, void *tag);
+
+/*
+ * Takes up to n entries, in the order in which the futures became final, and returns how many. 0: there are none.
+ * Makes at most one read(2), and only if it leaves nothing behind of what was signalled; a write(2) only if more came at
+ * that very moment than it has room for.
+ * Context: one thread at a time, any; does not sleep.
+ * Ownership: each entry's reference becomes the caller's.
+ * Ordering: everything that the tasks did happens before.
+ */
+FILCH_API size_t filch_cq_drain(filch_cq *cq, filch_cq_entry *out, size_t n);
+
+/* How many were added and not drained, final or not. Context: any thread. */
+FILCH_API size_t filch_cq_pending(const filch_cq *cq);
+
+/*
+ * Closes the descriptor (take it out of the loop first) and frees the queue. What was not drained is forgotten: the
+ * references of futures that are final are dropped here, those of the others when they become so. Their tasks run on.
+ * Context: any thread, when no other call on the queue is under way; does not wait for tasks. NULL is allowed.
+ */
+FILCH_API void filch_cq_destroy(filch_cq *cq);
+
 /* ---- Scope ----------------------------------------------------------------------------------------- */
 
 typedef enum filch_scope_policy {
@@ -818,6 +909,7 @@ FILCH_API void filch_guard_end(filch_guard *guard); /* NULL is allowed */
 FILCH_API void filch_pool_cleanup(filch_pool **pool);
 FILCH_API void filch_future_cleanup(filch_future **future);
 FILCH_API void filch_completed_cleanup(filch_completed **completed);
+FILCH_API void filch_cq_cleanup(filch_cq **cq);
 FILCH_API void filch_mapping_cleanup(filch_mapping **mapping);
 FILCH_API void filch_stream_cleanup(filch_stream **stream);
 FILCH_API void filch_scope_cleanup(filch_scope **scope);

@@ -173,6 +173,14 @@ void filchi_os_event_signal(int fd)
     events[fd - 1] = SIGNALLED;
 }
 
+int64_t filchi_os_event_take(int fd)
+{
+    model_check(events[fd - 1] != CLOSED);
+    bool signalled = events[fd - 1] == SIGNALLED;
+    events[fd - 1] = OPEN;
+    return signalled;
+}
+
 void filchi_os_event_close(int fd)
 {
     model_check(events[fd - 1] != CLOSED);
