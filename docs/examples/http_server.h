@@ -28,6 +28,8 @@ struct exchange {
     size_t count;
     char *body; /* NULL: none */
     size_t body_size;
+    uint64_t cost;    /* ns of CPU time, an estimate; see exchange_is_brief() */
+    bool sleeps;      /* an item does */
     int64_t deadline; /* ns, CLOCK_MONOTONIC, as uv_hrtime() */
     void *backend;    /* the backend's own; NULL at first */
 };
@@ -53,6 +55,12 @@ struct backend {
 };
 
 extern const struct backend server_backend; /* of the one that is linked in */
+
+/* So little work that nobody wants the first line before the last: one write, and one wake-up of the loop, will do. */
+static inline bool exchange_is_brief(const struct exchange *exchange)
+{
+    return exchange->cost < 50000 && !exchange->sleeps;
+}
 
 /* What a backend tells, on the loop's thread. The text says why, and is not kept. */
 void exchange_item(struct exchange *exchange, const struct work_item *item);

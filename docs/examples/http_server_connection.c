@@ -186,10 +186,10 @@ void connection_put(struct connection *connection, const char *data, size_t leng
 {
     if (connection->state == CONNECTION_CLOSED)
         return;
-    if (bytes_add(&connection->out, data, length))
-        mark_dirty(connection);
-    else
+    if (!bytes_add(&connection->out, data, length))
         drop(connection); /* half an answer is none */
+    else if (!connection->has_exchange || !exchange_is_brief(&connection->exchange))
+        mark_dirty(connection);
 }
 
 static void flush(struct connection *connection);

@@ -15,25 +15,31 @@
 #include "http_server.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include <filch/filch.h>
 
 #define BATCH 64
+#define BULK_NS 200000 /* a request that costs more is bulk */
+#define BULK_NICE 10
 
 struct backend_state {
-    filch_pool *pool;
-    filch_cq *cq;
+    filch_pool *quick, *bulk;
+    filch_cq *cq; /* of both */
     uv_poll_t readable;
 };
 
 struct request {
     struct exchange *exchange;
-    filch_stop *stop;  /* of the connection: requested when it is lost, and then for good */
-    size_t submitted;  /* items that will come to the queue; the task's, until the task is over */
-    size_t delivered;  /* loop */
-    filch_future *end; /* loop: of the task, once it is over */
+    filch_stop *stop;       /* of the connection: requested when it is lost, and then for good */
+    size_t submitted;       /* items that will come to the queue; the task's, until the task is over */
+    size_t delivered;       /* loop */
+    filch_future *end;      /* loop: of the task, once it is over */
+    atomic_size_t finished; /* of a brief one: items, and which they were, in the order in which they finished */
+    uint8_t order[WORK_MOST_ITEMS];
 };
 
 static struct backend_state *state_of(const struct exchange *exchange)
@@ -61,7 +67,12 @@ static int run_item(filch_task *self, void *arg)
 {
     struct work_item *item = arg;
     const struct work_host host = { .stopped = is_stopped, .sleep = pause_blocking, .self = self };
+    struct request *request = item->exchange->backend;
     int rc = work_run(item, item->exchange->body, item->exchange->body_size, &host);
+    if (rc == 0) { /* relaxed: the loop looks when the request is over */
+        size_t nth = atomic_fetch_add_explicit(&request->finished, 1, memory_order_relaxed);
+        request->order[nth] = (uint8_t)(item - item->exchange->items);
+    }
     if (rc == 0 || rc == -ECANCELED)
         return rc;
     return filch_fail(self, rc, "item %d: %s", (int)(item - item->exchange->items), item->why);
@@ -70,6 +81,8 @@ static int run_item(filch_task *self, void *arg)
 static int submit_item(filch_scope *scope, struct request *request, struct work_item *item)
 {
     FILCH_AUTO(filch_future_cleanup) filch_future *future = NULL;
+    if (exchange_is_brief(request->exchange))
+        return filch_scope_submit(scope, run_item, item, NULL);
     int rc = filch_scope_submit(scope, run_item, item, &future);
     if (rc == 0)
         rc = filch_cq_add(state_of(request->exchange)->cq, future, request);
@@ -104,7 +117,7 @@ static int request_of(struct exchange *exchange, struct request **out)
         request = calloc(1, sizeof *request);
         if (!request)
             return -ENOMEM;
-        int rc = filch_stop_create(&request->stop, filch_pool_stop(state_of(exchange)->pool));
+        int rc = filch_stop_create(&request->stop, NULL);
         if (rc) {
             free(request);
             return rc;
@@ -113,6 +126,7 @@ static int request_of(struct exchange *exchange, struct request **out)
         exchange->backend = request;
     }
     request->submitted = request->delivered = 0;
+    atomic_store_explicit(&request->finished, 0, memory_order_relaxed);
     request->end = NULL;
     *out = request;
     return 0;
@@ -129,7 +143,8 @@ static int begin(struct exchange *exchange)
     for (size_t i = 0; i < exchange->count; i++)
         exchange->items[i].exchange = exchange;
     options.stop = request->stop;
-    return filch_cq_submit(state->cq, state->pool, run_request, request, &options, request);
+    filch_pool *pool = exchange->cost < BULK_NS ? state->quick : state->bulk;
+    return filch_cq_submit(state->cq, pool, run_request, request, &options, request);
 }
 
 static void stop(struct exchange *exchange)
@@ -159,6 +174,11 @@ static void end(struct request *request)
         const filch_error *error = filch_future_error(future);
         code = filch_error_code(error);
         filch_error_format(error, text, sizeof text);
+    }
+    if (exchange_is_brief(request->exchange)) {
+        size_t finished = atomic_load_explicit(&request->finished, memory_order_relaxed);
+        for (size_t i = 0; i < finished; i++)
+            exchange_item(request->exchange, &request->exchange->items[request->order[i]]);
     }
     exchange_end(request->exchange, code, text[0] != '\0' ? text : NULL);
     filch_future_unref(future);
@@ -190,15 +210,36 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         deliver(&entries[i]);
 }
 
+/* On each thread of the bulk pool. On Linux the calling thread is what 0 stands for. */
+static int step_back(void *unused)
+{
+    (void)unused;
+    setpriority(PRIO_PROCESS, 0, BULK_NICE); /* if it may not, it works all the same */
+    return 0;
+}
+
+static int open_pools(struct backend_state *state, const struct server_options *chosen)
+{
+    filch_pool_options options = FILCH_POOL_OPTIONS;
+    options.name = "quick";
+    options.workers = (unsigned)chosen->workers;
+    options.capacity = (size_t)chosen->queue;
+    options.overflow = FILCH_REJECT;
+    int rc = filch_pool_create(&state->quick, &options);
+    if (rc)
+        return rc;
+    options.name = "bulk";
+    options.worker_init = step_back;
+    rc = filch_pool_create(&state->bulk, &options);
+    if (rc)
+        filch_pool_destroy(state->quick);
+    return rc;
+}
+
 static int open_backend(struct server *server)
 {
     static struct backend_state state;
-    filch_pool_options options = FILCH_POOL_OPTIONS;
-    options.name = "work";
-    options.workers = (unsigned)server->options->workers;
-    options.capacity = (size_t)server->options->queue;
-    options.overflow = FILCH_REJECT;
-    int rc = filch_pool_create(&state.pool, &options);
+    int rc = open_pools(&state, server->options);
     if (rc == 0)
         rc = filch_cq_create(&state.cq);
     if (rc == 0)
@@ -209,24 +250,32 @@ static int open_backend(struct server *server)
     return uv_poll_start(&state.readable, UV_READABLE, on_readable);
 }
 
+static size_t pool_stats(filch_pool *pool, const char *name, char *out, size_t size)
+{
+    filch_pool_stats numbers = FILCH_POOL_STATS;
+    filch_pool_stats_get(pool, &numbers);
+    int length = snprintf(out, size,
+                          "pool_threads{pool=\"%s\"} %u\npool_submitted_total{pool=\"%s\"} %llu\n"
+                          "pool_finished_total{pool=\"%s\"} %llu\npool_stolen_total{pool=\"%s\"} %llu\n"
+                          "pool_handoffs_total{pool=\"%s\"} %llu\npool_parks_total{pool=\"%s\"} %llu\n",
+                          name, numbers.threads, name, (unsigned long long)numbers.submitted, name,
+                          (unsigned long long)numbers.finished, name, (unsigned long long)numbers.stolen, name,
+                          (unsigned long long)numbers.handoffs, name, (unsigned long long)numbers.parks);
+    return length > 0 && (size_t)length < size ? (size_t)length : 0;
+}
+
 static size_t stats(struct server *server, char *out, size_t size)
 {
     struct backend_state *state = server->backend;
-    filch_pool_stats numbers = FILCH_POOL_STATS;
-    filch_pool_stats_get(state->pool, &numbers);
-    int length = snprintf(out, size,
-                          "pool_threads %u\npool_submitted_total %llu\npool_finished_total %llu\n"
-                          "pool_stolen_total %llu\npool_handoffs_total %llu\npool_parks_total %llu\n",
-                          numbers.threads, (unsigned long long)numbers.submitted,
-                          (unsigned long long)numbers.finished, (unsigned long long)numbers.stolen,
-                          (unsigned long long)numbers.handoffs, (unsigned long long)numbers.parks);
-    return length > 0 && (size_t)length < size ? (size_t)length : 0;
+    size_t length = pool_stats(state->quick, "quick", out, size);
+    return length + pool_stats(state->bulk, "bulk", out + length, size - length);
 }
 
 static void on_poll_closed(uv_handle_t *handle)
 {
     struct backend_state *state = handle->data;
-    filch_pool_destroy(state->pool);
+    filch_pool_destroy(state->quick);
+    filch_pool_destroy(state->bulk);
     filch_cq_destroy(state->cq);
 }
 

@@ -221,6 +221,16 @@ static int plan(struct connection *connection)
     return rc != 0 || exchange->count == 0 ? 400 : 0;
 }
 
+static void estimate(struct exchange *exchange)
+{
+    exchange->cost = 0;
+    exchange->sleeps = false;
+    for (size_t i = 0; i < exchange->count; i++) {
+        exchange->cost += work_cost(&exchange->items[i], exchange->body_size);
+        exchange->sleeps |= exchange->items[i].kind == WORK_SLEEP;
+    }
+}
+
 static void begin(struct connection *connection)
 {
     struct server *server = connection->server;
@@ -236,6 +246,7 @@ static void begin(struct connection *connection)
     }
     exchange->body = connection->body.data;
     exchange->body_size = connection->body.length;
+    estimate(exchange);
     exchange->deadline = (int64_t)uv_hrtime() + server->options->deadline;
     connection->has_head = false;
     int rc = server_backend.begin(exchange);

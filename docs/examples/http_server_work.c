@@ -71,8 +71,8 @@ int work_parse(const char *query, size_t length, struct work_item *items, size_t
 uint64_t work_cost(const struct work_item *item, size_t body_size)
 {
     if (item->kind == WORK_HASH)
-        return item->amount / 1000;
-    return item->kind == WORK_SLEEP ? item->amount * 1000 : body_size / 100;
+        return item->amount;
+    return item->kind == WORK_GUNZIP ? 10 * (uint64_t)body_size : 0;
 }
 
 /* ---- Hash -------------------------------------------------------------------------------------------------- */

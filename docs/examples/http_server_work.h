@@ -41,7 +41,7 @@ struct work_host {
  */
 int work_parse(const char *query, size_t length, struct work_item *items, size_t *count);
 
-/* An estimate of the time that the item takes a thread, in microseconds. */
+/* An estimate of the CPU time that the item takes, in nanoseconds. */
 uint64_t work_cost(const struct work_item *item, size_t body_size);
 
 /*
