@@ -70,8 +70,10 @@ void exchange_end(struct exchange *exchange, int code, const char *text);
 
 struct server_options {
     const char *address;
-    int port, workers, queue, connections, most_body; /* most_body: KiB */
-    int64_t deadline, drain, idle, receive, send;     /* ns */
+    int port, workers, queue, connections;
+    int most_body;                                /* KiB */
+    int most_bodies;                              /* MiB, of all connections */
+    int64_t deadline, drain, idle, receive, send; /* ns */
 };
 
 struct server_counters {
@@ -96,6 +98,7 @@ struct server {
     uv_prepare_t flush; /* writes, once a round, what this round has put together */
     struct connection *connections, *dirty;
     int open, working;   /* connections; exchanges */
+    size_t bodies;       /* bytes, of all of them */
     bool accept_waits;   /* one that is too many, or that there was no memory for */
     bool draining;       /* a signal came */
     bool cutting;        /* and the time to finish is over */
@@ -166,6 +169,7 @@ bool bytes_add(struct bytes *bytes, const char *data, size_t length);
 void request_init(struct connection *connection);
 /* Parses up to the end of one request; returns how many bytes were used. Then is_whole, or it is not over yet. */
 size_t request_parse(struct connection *connection, const char *data, size_t length);
+void request_drop_body(struct connection *connection); /* it was used, or never will be */
 /* Does what it asks for. */
 void request_run(struct connection *connection);
 

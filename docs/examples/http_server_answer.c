@@ -133,6 +133,7 @@ void exchange_end(struct exchange *exchange, int code, const char *text)
     int status = status_of(code);
     connection->server->working--;
     connection->has_exchange = false;
+    request_drop_body(connection);
     if (connection->state != CONNECTION_WORKING) {
         connection_forget(connection);
         return;

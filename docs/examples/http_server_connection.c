@@ -59,6 +59,7 @@ void connection_forget(struct connection *connection)
     *connection->link = connection->next;
     if (connection->next)
         connection->next->link = connection->link;
+    request_drop_body(connection);
     server_backend.fini(&connection->exchange);
     free(connection->early.data);
     free(connection->out.data);

@@ -17,7 +17,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define MOST_HEAD 8192 /* bytes of request line and headers */
+#define MOST_HEAD 8192  /* bytes of request line and headers */
+#define KEPT_BODY 16384 /* bytes of memory that a connection keeps for the next body */
 
 /* ---- Collecting one ---------------------------------------------------------------------------------------- */
 
@@ -33,13 +34,25 @@ static int refuse(struct connection *connection, int status)
     return 0;
 }
 
+void request_drop_body(struct connection *connection)
+{
+    struct bytes *body = &connection->body;
+    connection->server->bodies -= body->length;
+    body->length = 0;
+    if (body->size <= KEPT_BODY)
+        return;
+    free(body->data);
+    *body = (struct bytes) { 0 };
+}
+
 static int on_begin(http_parser *parser)
 {
     struct connection *connection = connection_of(parser);
+    request_drop_body(connection);
     connection->is_whole = connection->in_value = false;
     connection->refusal = 0;
     connection->hosts = 0;
-    connection->url_length = connection->name_length = connection->expect_length = connection->body.length = 0;
+    connection->url_length = connection->name_length = connection->expect_length = 0;
     return 0;
 }
 
@@ -140,9 +153,15 @@ static int on_body(http_parser *parser, const char *at, size_t length)
     struct connection *connection = connection_of(parser);
     if (connection->refusal != 0)
         return 0;
+    struct server *server = connection->server;
     if (too_large(connection, connection->body.length + length))
         return refuse(connection, 413);
-    return bytes_add(&connection->body, at, length) ? 0 : refuse(connection, 500);
+    if (server->bodies + length > (size_t)server->options->most_bodies << 20)
+        return refuse(connection, 503);
+    if (!bytes_add(&connection->body, at, length))
+        return refuse(connection, 500);
+    server->bodies += length;
+    return 0;
 }
 
 static int on_whole(http_parser *parser)
@@ -194,11 +213,11 @@ static void answer_stats(struct connection *connection)
     const struct server_counters *counters = &server->counters;
     char text[4096];
     int length = snprintf(text, sizeof text,
-                          "open_connections %d\nrunning_requests %d\n"
+                          "open_connections %d\nrunning_requests %d\nbody_bytes %zu\n"
                           "connections_total %llu\nrequests_total %llu\nanswers_total %llu\n"
                           "hung_up_total %llu\nrejected_total %llu\ntimed_out_total %llu\n"
                           "failed_total %llu\ndropped_total %llu\n",
-                          server->open, server->working, (unsigned long long)counters->connections,
+                          server->open, server->working, server->bodies, (unsigned long long)counters->connections,
                           (unsigned long long)counters->requests, (unsigned long long)counters->answers,
                           (unsigned long long)counters->hung_up, (unsigned long long)counters->rejected,
                           (unsigned long long)counters->timed_out, (unsigned long long)counters->failed,

@@ -40,6 +40,25 @@ done
 [ "$refused" -ge 3 ] && [ "$refused" -le 4 ] || fail "$refused were refused"
 [ "$(stat rejected_total)" -eq $((busy + refused)) ] || fail 'not all of them are counted'
 
+# Bodies have a bound together: the first takes all of it, as it never comes whole.
+start --bodies 1 --body 2048 --receive 20
+{
+    printf 'POST /gunzip HTTP/1.1\r\nHost: x\r\nContent-Length: 1048577\r\n\r\n'
+    head -c 1048576 /dev/zero
+} >"$work/part"
+"$bin/http_client" send "$port" <"$work/part" >"$work/waiting" &
+waiting=$!
+until_stat body_bytes 1048576
+printf 'x' | gzip -c >"$work/body.gz"
+post /gunzip "$work/body.gz"
+status 503
+kill $waiting
+wait $waiting || :
+until_stat body_bytes 0
+post /gunzip "$work/body.gz"
+status 200
+start --workers 1 --queue 4 --send 1
+
 # One that never reads: it may send what the buffers hold, then it waits, and is dropped when it does not take its answers.
 before=$(awk '/^VmRSS/ { print $2 }' "/proc/$server/status")
 requests=$(for i in 1 2 3 4 5 6 7 8 9 10; do printf 'GET /stats HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'; done)
