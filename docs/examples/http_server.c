@@ -75,6 +75,7 @@ static void cut(struct server *server)
 {
     log_event(LOG_WARNING, "cut", "reason", "drain time is over", NULL);
     server->cutting = true;
+    server->cut_at = uv_now(&server->loop);
     for (struct connection *connection = server->connections; connection; connection = connection->next) {
         if (connection->has_exchange)
             server_backend.stop(&connection->exchange);

@@ -5,6 +5,7 @@
  *
  *     http_server.c             options, signals, the listener, shutdown
  *     http_server_connection.c  bytes in and out, timeouts
+ *     http_server_sweep.c       timeouts
  *     http_server_request.c     the parser, and what a request asks for
  *     http_server_answer.c      status lines, chunks, errors
  *     http_server_work.c        the work
@@ -103,6 +104,7 @@ struct server {
     bool draining;       /* a signal came */
     bool cutting;        /* and the time to finish is over */
     int64_t drain_until; /* ns */
+    uint64_t cut_at;     /* ms, uv_now() */
     struct server_counters counters;
     void *backend;     /* the backend's own */
     char input[65536]; /* one for all: what comes is parsed before anything else is read */
@@ -158,7 +160,10 @@ void connection_accept(struct server *server);
 void connection_put(struct connection *connection, const char *data, size_t length);
 void connection_answered(struct connection *connection); /* the last byte of an answer was put */
 void connection_forget(struct connection *connection); /* closed, and perhaps its exchange was the last to use it */
-void connection_sweep(struct server *server);          /* timeouts; while draining, those that can go */
+void connection_end(struct connection *connection);    /* no further request, after what was put */
+void connection_drop(struct connection *connection);   /* at once; what is under way is stopped */
+size_t connection_unsent(const struct connection *connection); /* bytes that were put and not sent */
+void connection_sweep(struct server *server);                  /* timeouts; while draining, those that can go */
 void connection_flush_all(struct server *server);
 
 /* Appends; false without memory. */

@@ -5,6 +5,7 @@
  */
 #include "http_server.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -81,14 +82,20 @@ static void put_head(struct connection *connection)
 
 static void put_chunk(struct connection *connection, const char *text, size_t length)
 {
-    char size[16];
-    if (!is_chunked(connection)) {
-        connection_put(connection, text, length);
-        return;
-    }
-    connection_put(connection, size, (size_t)snprintf(size, sizeof size, "%zx\r\n", length));
+    static const char digits[] = "0123456789abcdef";
+    const char size[] = { digits[length >> 12 & 15],
+                          digits[length >> 8 & 15],
+                          digits[length >> 4 & 15],
+                          digits[length & 15],
+                          '\r',
+                          '\n' };
+    bool chunked = is_chunked(connection);
+    assert(length < 1u << 16);
+    if (chunked)
+        connection_put(connection, size, sizeof size);
     connection_put(connection, text, length);
-    connection_put(connection, "\r\n", 2);
+    if (chunked)
+        connection_put(connection, "\r\n", 2);
 }
 
 void exchange_item(struct exchange *exchange, const struct work_item *item)

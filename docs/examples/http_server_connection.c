@@ -12,12 +12,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #define MOST_EARLY 65536u
 #define MOST_UNSENT 16384u
-#define LINGER_MS 1000u
-#define QUIET_MS 100u /* between two requests of a busy client there is less, mostly */
 
 bool bytes_add(struct bytes *bytes, const char *data, size_t length)
 {
@@ -90,7 +87,7 @@ static void leave_dirty(struct connection *connection)
 }
 
 /* At once. Work that is under way is stopped: nobody waits for it any more. */
-static void drop(struct connection *connection)
+void connection_drop(struct connection *connection)
 {
     if (connection->state == CONNECTION_CLOSED)
         return;
@@ -103,14 +100,14 @@ static void drop(struct connection *connection)
 
 /* ---- Reading ----------------------------------------------------------------------------------------------- */
 
-static size_t unsent(const struct connection *connection)
+size_t connection_unsent(const struct connection *connection)
 {
     return connection->out.length + (connection->writing ? connection->in_write.length : 0);
 }
 
 static bool may_take(const struct connection *connection)
 {
-    return connection->state == CONNECTION_READING && unsent(connection) <= MOST_UNSENT;
+    return connection->state == CONNECTION_READING && connection_unsent(connection) <= MOST_UNSENT;
 }
 
 /* Takes requests out of what has come; returns how many bytes they were. */
@@ -142,7 +139,7 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
     struct connection *connection = stream->data;
     if (length < 0) {
         connection->server->counters.hung_up += connection->has_exchange;
-        drop(connection);
+        connection_drop(connection);
         return;
     }
     size_t size = (size_t)length;
@@ -150,7 +147,7 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
     if (connection->state == CONNECTION_LINGERING)
         return; /* of no use to anybody */
     if (used < size && !bytes_add(&connection->early, buffer->base + used, size - used)) {
-        drop(connection);
+        connection_drop(connection);
         return;
     }
     if (connection->early.length > MOST_EARLY) {
@@ -188,7 +185,7 @@ void connection_put(struct connection *connection, const char *data, size_t leng
     if (connection->state == CONNECTION_CLOSED)
         return;
     if (!bytes_add(&connection->out, data, length))
-        drop(connection); /* half an answer is none */
+        connection_drop(connection); /* half an answer is none */
     else if (!connection->has_exchange || !exchange_is_brief(&connection->exchange))
         mark_dirty(connection);
 }
@@ -203,13 +200,13 @@ static void on_written(uv_write_t *write, int status)
     if (status == 0)
         flush(connection);
     else
-        drop(connection);
+        connection_drop(connection);
 }
 
 static void on_shutdown(uv_shutdown_t *shutdown, int status)
 {
     if (status != 0)
-        drop(shutdown->data);
+        connection_drop(shutdown->data);
 }
 
 /* Ends our side. The socket stays until the client ends its own: closed at once, a request that is still coming would
@@ -222,7 +219,13 @@ static void linger(struct connection *connection)
     connection->since = uv_now(&connection->server->loop);
     connection->shutdown.data = connection;
     if (uv_shutdown(&connection->shutdown, (uv_stream_t *)&connection->tcp, on_shutdown) != 0)
-        drop(connection);
+        connection_drop(connection);
+}
+
+void connection_end(struct connection *connection)
+{
+    enter(connection, CONNECTION_LINGERING);
+    linger(connection);
 }
 
 /* Has the loop write what the kernel does not take now. */
@@ -236,7 +239,7 @@ static void write_later(struct connection *connection)
     connection->write.data = connection;
     uv_buf_t buffer = uv_buf_init(rest.data, (unsigned)rest.length);
     if (uv_write(&connection->write, (uv_stream_t *)&connection->tcp, &buffer, 1, on_written) != 0)
-        drop(connection);
+        connection_drop(connection);
 }
 
 static void flush(struct connection *connection)
@@ -247,7 +250,7 @@ static void flush(struct connection *connection)
     int written = buffer.len > 0 ? uv_try_write((uv_stream_t *)&connection->tcp, &buffer, 1) : 0;
     if (written < 0 && written != UV_EAGAIN) {
         connection->server->counters.hung_up += connection->has_exchange;
-        drop(connection);
+        connection_drop(connection);
         return;
     }
     if (written > 0)
@@ -306,64 +309,5 @@ void connection_accept(struct server *server)
     if (uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&connection->tcp) != 0 ||
         uv_tcp_nodelay(&connection->tcp, 1) != 0 ||
         uv_read_start((uv_stream_t *)&connection->tcp, allocate, on_read) != 0)
-        drop(connection);
-}
-
-/* ---- Timeouts ---------------------------------------------------------------------------------------------- */
-
-static bool is_over(struct connection *connection, uint64_t since, int64_t limit_ns)
-{
-    return uv_now(&connection->server->loop) - since > (uint64_t)limit_ns / 1000000;
-}
-
-/* No request is on its way that the client could expect an answer for, as far as one can know. */
-static bool is_quiet(struct connection *connection)
-{
-    uv_os_fd_t fd;
-    int unread = 0;
-    if (connection->state != CONNECTION_READING || connection->has_begun || unsent(connection) > 0)
-        return false;
-    return is_over(connection, connection->since, QUIET_MS * 1000000ll) &&
-           uv_fileno((uv_handle_t *)&connection->tcp, &fd) == 0 && ioctl(fd, FIONREAD, &unread) == 0 && unread == 0;
-}
-
-static void say_good_bye(struct connection *connection)
-{
-    enter(connection, CONNECTION_LINGERING);
-    linger(connection);
-}
-
-static void sweep_one(struct connection *connection)
-{
-    const struct server_options *options = connection->server->options;
-    struct server_counters *counters = &connection->server->counters;
-    bool reading = connection->state == CONNECTION_READING;
-    if (connection->state == CONNECTION_CLOSED)
-        return;
-    if (connection->writing && is_over(connection, connection->write_since, options->send)) {
-        counters->dropped++;
-        drop(connection);
-    } else if (connection->is_shut && is_over(connection, connection->since, LINGER_MS * 1000000ll)) {
-        drop(connection);
-    } else if (reading && connection->has_begun && is_over(connection, connection->since, options->receive)) {
-        counters->dropped++;
-        counters->requests++;
-        connection->has_begun = false;
-        connection->close_after = true;
-        answer_status(connection, 408);
-    } else if (reading && !connection->has_begun && unsent(connection) == 0 &&
-               is_over(connection, connection->since, options->idle)) {
-        say_good_bye(connection);
-    } else if (connection->server->draining && is_quiet(connection)) {
-        say_good_bye(connection);
-    }
-}
-
-void connection_sweep(struct server *server)
-{
-    struct connection *next;
-    for (struct connection *connection = server->connections; connection; connection = next) {
-        next = connection->next; /* none is freed here: that is up to the loop */
-        sweep_one(connection);
-    }
+        connection_drop(connection);
 }

@@ -24,7 +24,7 @@
 
 #define BATCH 64
 #define BULK_NS 200000 /* a request that costs more is bulk */
-#define BULK_NICE 10
+#define BULK_NICE 5
 
 struct backend_state {
     filch_pool *quick, *bulk;

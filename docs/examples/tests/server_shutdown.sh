@@ -27,9 +27,15 @@ printf 'GET /work?sleep=1&sleep=50000 HTTP/1.1\r\nHost: x\r\n\r\n' | "$bin/http_
 begun=$!
 printf 'GET /work?sleep=50000 HTTP/1.1\r\nHost: x\r\n\r\n' | "$bin/http_client" send "$port" >"$work/waiting" &
 waiting=$!
+printf 'GET /work?hash=1 HTTP/1.1\r\nHo' | "$bin/http_client" send "$port" >"$work/half" &
+half=$!
+printf 'GET /stats HTTP/1.1\r\nHost: x\r\n\r\n%.0s' $(seq 20) | "$bin/http_client" deaf "$port" >"$work/deaf" &
+deaf=$!
 until_stat running_requests 2
+until_stat open_connections 5
 quickly stop
-wait $begun $waiting
+wait $begun $waiting $half $deaf
+has "$work/half" '^HTTP/1.1 503 '
 has "$err" ' event=cut '
 has "$work/begun" '^0 sleep 1'
 has "$work/begun" '^error 503 '
