@@ -209,6 +209,7 @@ struct filchi_timers *filchi_timers_create(filch_pool *pool, struct filchi_origi
     atomic_init(&timers->n, 0);
     atomic_init(&timers->waiting, 0);
     atomic_init(&timers->refs, 1);
+    atomic_init(&timers->dropped, 0);
     pthread_mutex_init(&timers->lock, NULL);
     timers->pool = pool;
     timers->thieves = thieves;
@@ -280,12 +281,12 @@ void filchi_timers_end(struct filchi_timers *timers)
         filchi_os_thread_join(timers->thread);
 }
 
-bool filchi_timers_try_post(struct filchi_timers *timers, struct filchi_message *message)
+bool filchi_timers_try_post(struct filchi_timers *timers, struct filchi_message *message, int64_t when)
 {
     pthread_mutex_lock(&timers->lock);
     bool there = !timers->ended;
     if (there)
-        filchi_timers_post(timers, message, FILCHI_TIMERS_NOW);
+        filchi_timers_post(timers, message, when);
     pthread_mutex_unlock(&timers->lock);
     return there;
 }

@@ -62,6 +62,7 @@ struct filchi_timers {
     /* Who makes a task wait, and the timer thread. */
     _Alignas(FILCHI_LINE) _Atomic size_t waiting; /* tasks that wait for their time */
     _Atomic uint32_t refs;                        /* the pool, and who may send a message after it is gone */
+    _Atomic uint32_t dropped;                     /* stops with a deadline; who drops one */
     _Alignas(FILCHI_LINE) filch_pool *pool;       /* constant; valid for the timer thread */
     struct filchi_origin *origin;                 /* constant; a reference */
     struct filchi_blocks plans;                   /* anyone: memory for the tasks that wait */
@@ -90,8 +91,8 @@ void filchi_timers_end(struct filchi_timers *timers);
  * nothing wakes the thread before.
  */
 void filchi_timers_post(struct filchi_timers *timers, struct filchi_message *message, int64_t when);
-/* Anyone who may come after the pool's end: the same, at once; false: the thread is gone, do it yourself. */
-bool filchi_timers_try_post(struct filchi_timers *timers, struct filchi_message *message);
+/* Anyone who may come after the pool's end: the same; false: the thread is gone, do it yourself. */
+bool filchi_timers_try_post(struct filchi_timers *timers, struct filchi_message *message, int64_t when);
 #define FILCHI_TIMERS_NOW INT64_C(0)
 #define FILCHI_TIMERS_AWAKE INT64_MIN
 

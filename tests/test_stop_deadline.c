@@ -222,6 +222,36 @@ Test(stop_deadline, dropped_before_its_time_it_costs_nothing_more)
     cr_assert_eq(filch_pool_destroy(pool), 0);
 }
 
+/* Those of 1000 s make the thread sleep as long. */
+Test(stop_deadline, dropped_long_before_its_time_only_every_fourth_wakes_the_thread)
+{
+    filch_pool *pool = pool_of(1);
+    struct filchi_timers *timers = pool->timers;
+    filch_stop *stops[4];
+    int64_t due = filch_now() + NEVER_DUE;
+    for (int i = 0; i < 4; i++)
+        stops[i] = stop_until(pool, NULL, due);
+    UNTIL(atomic_load(&timers->n) >= 1 && atomic_load(&timers->sleeps_until) == due);
+    uint32_t signals = filchi_parker_count(&timers->parker);
+    for (int i = 0; i < 3; i++)
+        filch_stop_unref(stops[i]);
+    cr_assert_eq(filchi_parker_count(&timers->parker), signals);
+    filch_stop_unref(stops[3]);
+    cr_assert_eq(filchi_parker_count(&timers->parker), signals + 1);
+    UNTIL(atomic_load(&timers->n) == 0);
+    cr_assert_eq(filch_pool_destroy(pool), 0);
+}
+
+Test(stop_deadline, dropped_before_its_time_it_is_gone_at_its_time_at_the_latest)
+{
+    filch_pool *pool = pool_of(1);
+    filch_stop *parent = stop_under(NULL), *stop = stop_until(pool, parent, filch_now() + FILCH_MS(30));
+    filch_stop_unref(stop);
+    UNTIL(atomic_load(&parent->refs) == 1);
+    filch_stop_unref(parent);
+    cr_assert_eq(filch_pool_destroy(pool), 0);
+}
+
 Test(stop_deadline, it_may_be_dropped_at_the_moment_it_fires)
 {
     filch_pool *pool = pool_of(1);

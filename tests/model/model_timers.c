@@ -67,7 +67,7 @@ static void post_at_the_end(unsigned i)
         model_check(filchi_timers_start(timers, "model") == 0);
         filchi_timers_post(timers, write_note(0), FILCHI_TIMERS_NOW);
         filchi_timers_end(timers);
-    } else if (!filchi_timers_try_post(timers, write_note(1))) {
+    } else if (!filchi_timers_try_post(timers, write_note(1), FILCHI_TIMERS_NOW)) {
         model_free(notes[1]);
     }
     filchi_timers_unref(timers);
