@@ -40,11 +40,10 @@ static cpu_set_t *set_of(const struct filchi_os_cpus *cpus)
 /* Whether the kernel lets this thread, and so every other one, have all of them: it keeps quiet about those left out. */
 static int probe(const struct filchi_os_cpus *wanted)
 {
-    struct filchi_os_cpus before, got;
+    struct filchi_os_cpus before = { 0 }, got = { 0 };
     if (sched_getaffinity(0, sizeof before.set, set_of(&before)) < 0)
         return -EINVAL;
     int rc = -EINVAL;
-    memset(&got, 0, sizeof got);
     if (sched_setaffinity(0, sizeof wanted->set, set_of(wanted)) == 0 &&
         sched_getaffinity(0, sizeof got.set, set_of(&got)) == 0 && memcmp(&got, wanted, sizeof got) == 0)
         rc = 0;

@@ -1220,8 +1220,8 @@ FILCH_API void filch_scope_cleanup(filch_scope **scope);
 FILCH_API void filch_stop_cleanup(filch_stop **stop);
 FILCH_API void filch_stop_callback_cleanup(filch_stop_callback **callback);
 FILCH_API void filch_error_cleanup(filch_error **error);
-FILCH_API void filch_context_token_cleanup(filch_context_token **token); /* filch_context_end() */
-FILCH_API void filch_context_cleanup(filch_context **context);           /* filch_context_unref() */
+FILCH_API void filch_context_token_cleanup(filch_context_token **token); /* ends it */
+FILCH_API void filch_context_cleanup(filch_context **context);           /* drops it */
 FILCH_API void filch_guard_cleanup(filch_guard **guard);
 
 #ifdef __cplusplus
