@@ -2,6 +2,7 @@
 /* The end of a pool: what is unfinished is counted, or cancelled where it waits. */
 #include "find.h"
 #include "handoff.h"
+#include "lane_place.h"
 #include "transition.h"
 
 void filchi_worker_count_reaped(filch_pool *pool)
@@ -61,6 +62,7 @@ void filchi_worker_reap(filch_pool *pool)
     pthread_mutex_lock(&pool->handoff.lock);
     pool->outside_thieves++;
     pthread_mutex_unlock(&pool->handoff.lock);
+    filchi_lane_reap(pool);
     filch_future *found;
     while ((found = filchi_inject_pop(&pool->inject)))
         reap_entry(pool, found);

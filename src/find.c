@@ -3,6 +3,7 @@
 #include "find.h"
 
 #include "handoff.h"
+#include "lane_place.h"
 #include "starting.h"
 #include "stopping.h"
 
@@ -91,6 +92,8 @@ static unsigned batch_size(const struct filchi_thread *thread)
     int64_t ns = thread->worker->outside.ns;
     if (thread->stopping)
         return FILCHI_BATCH;
+    if (filchi_lanes_hint(&thread->pool->origin->lanes)) /* turns go by the task */
+        return 1;
     return ns < BATCH_NS / FILCHI_BATCH ? FILCHI_BATCH : ns > BATCH_NS ? 1 : (unsigned)(BATCH_NS / ns);
 }
 
@@ -108,8 +111,8 @@ static filch_future *take_due(struct filchi_thread *thread)
     return found;
 }
 
-/* The oldest task from outside, moving a batch over if need be. */
-static filch_future *take_outside(struct filchi_thread *thread)
+/* The oldest task from outside that has no lane and no level, moving a batch over if need be. */
+static filch_future *take_plain(struct filchi_thread *thread)
 {
     struct filchi_worker *worker = thread->worker;
     struct filchi_batch *batch = &worker->batch;
@@ -122,13 +125,48 @@ static filch_future *take_outside(struct filchi_thread *thread)
     return filchi_batch_take(batch);
 }
 
+/* When something waits in lanes: whose turn it is. */
+static filch_future *take_in_turn(struct filchi_thread *thread)
+{
+    const filch_pool *pool = thread->pool;
+    bool plain = !filchi_deque_empty(&pool->timers->due) || !filchi_batch_empty(&thread->worker->batch) ||
+                 !filchi_inject_empty(&pool->inject);
+    filch_future *found = filchi_lane_take_work(thread, plain);
+    if (found || !plain)
+        return found;
+    found = take_plain(thread);
+    return found ? found : filchi_lane_take_work(thread, false); /* another was quicker */
+}
+
+/* The next task from outside. */
+static filch_future *take_outside(struct filchi_thread *thread)
+{
+    return filchi_lanes_hint(&thread->pool->origin->lanes) ? take_in_turn(thread) : take_plain(thread);
+}
+
+/* While a task waits that should not for long: in turn with one of our own, lest these starve it, or it them. */
+static bool is_urgent(const struct filchi_thread *thread)
+{
+    return filchi_lanes_urgent(filchi_lanes_hint(&thread->pool->origin->lanes)) &&
+           thread->worker->tick != thread->worker->heeded;
+}
+
+/* The same as take_outside(), before our own. */
+static filch_future *take_first(struct filchi_thread *thread)
+{
+    filch_future *found = take_outside(thread);
+    if (found)
+        thread->worker->heeded = thread->worker->tick + 1;
+    return found;
+}
+
 static filch_future *take_own(struct filchi_thread *thread)
 {
     struct filchi_worker *worker = thread->worker;
     filch_future *found = NULL;
     thread->outside = false;
-    if (++worker->tick % OUTSIDE_EVERY == 0)
-        found = take_outside(thread);
+    if (++worker->tick % OUTSIDE_EVERY == 0 || is_urgent(thread))
+        found = take_first(thread);
     else if (worker->tick % OUTSIDE_EVERY == 1) /* nor may what others left starve */
         found = take_left(thread);
     if (!found)
@@ -140,7 +178,7 @@ static filch_future *take_own(struct filchi_thread *thread)
 
 filch_future *filchi_find_others(struct filchi_thread *thread)
 {
-    filch_future *found = take_outside(thread);
+    filch_future *found = take_plain(thread);
     return found ? found : steal(thread, false);
 }
 
@@ -167,7 +205,9 @@ static filch_future *search(struct filchi_thread *thread)
             filchi_pause();
         if (filchi_handoff_must_yield(pool))
             return NULL;
-        found = filchi_find_others(thread);
+        found = take_outside(thread);
+        if (!found)
+            found = steal(thread, false);
     } while (!found && !filchi_forker_steal(thread) && filchi_os_now() < end);
     return found;
 }

@@ -21,6 +21,7 @@ struct filchi_thread;
 
 /* Bits of `flags`. */
 #define FILCHI_COLD_ON_HEAP 1u /* its cold part is not of a slab; who has put it there */
+#define FILCHI_RAISED 4u       /* who waits for it has asked for it to go before others */
 #define FILCHI_LOOKED 2u       /* somebody knows that it FAILED; whoever asks once it has */
 
 /* Bits below the stop's pointer. */
@@ -120,6 +121,12 @@ static inline struct filchi_plan *filchi_future_plan(const filch_future *future)
 {
     const struct filchi_cold *cold = filchi_future_cold(future);
     return cold ? cold->plan : NULL;
+}
+/* The lane and level of a task that the caller holds or runs; 0: none. */
+static inline uintptr_t filchi_future_route(const filch_future *future)
+{
+    const struct filchi_cold *cold = filchi_future_cold(future);
+    return cold ? cold->route : 0;
 }
 
 /* Whether it can become final: one of the pool of another process, of which fork() made this one, stays as it is. */

@@ -78,6 +78,14 @@ static inline bool filchi_inject_empty(const struct filchi_inject *inject)
     return atomic_load_explicit(&inject->head, memory_order_acquire) ==
            atomic_load_explicit(&inject->tail, memory_order_relaxed);
 }
+/* Anyone: how many items it has; an answer for about that moment. */
+static inline uint64_t filchi_inject_count(const struct filchi_inject *inject)
+{
+    /* relaxed, both: a number to look at; the head first, so that it is not beyond the tail. */
+    uint64_t head = atomic_load_explicit(&inject->head, memory_order_relaxed);
+    uint64_t tail = atomic_load_explicit(&inject->tail, memory_order_relaxed);
+    return tail > head ? tail - head : 0;
+}
 /* Anyone. The oldest, or NULL if there is none; waits for another consumer. */
 void *filchi_inject_pop(struct filchi_inject *inject);
 

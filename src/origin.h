@@ -3,6 +3,7 @@
 #ifndef FILCHI_ORIGIN_H
 #define FILCHI_ORIGIN_H
 
+#include "lane.h"
 #include "os.h"
 #include "slab.h"
 
@@ -13,6 +14,7 @@ struct filchi_origin {
     void (*on_unobserved)(const filch_error *error, void *arg); /* constant; NULL: none */
     void *unobserved_arg;                                       /* constant */
     _Atomic uint32_t refs;
+    struct filchi_lanes lanes;
 };
 
 /* The caller owns a reference. NULL without memory. */

@@ -2,6 +2,7 @@
 /* A pool's life: create, look at, shut down, destroy. */
 #include "error.h"
 #include "handoff.h"
+#include "lane_place.h"
 #include "later.h"
 #include "options.h"
 #include "resize.h"
@@ -101,6 +102,7 @@ static void close_slabs(filch_pool *pool)
 /* No thread is left. */
 static void free_pool(filch_pool *pool)
 {
+    filchi_lane_close(pool);
     filchi_handoff_fini(&pool->handoff);
     filchi_inject_fini(&pool->inject);
     filchi_capacity_fini(&pool->capacity);
@@ -153,6 +155,7 @@ int filch_pool_create(filch_pool **out, const filch_pool_options *options)
     pthread_mutex_init(&pool->making, NULL);
     init_handoff(pool, &chosen);
     init_shards(pool);
+    filchi_lanes_open(&pool->origin->lanes, pool);
     rc = start(pool, &chosen);
     if (rc)
         free_pool(pool);
@@ -201,6 +204,9 @@ int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out)
     }
     stats.finished += atomic_load_explicit(&pool->reaped, memory_order_relaxed); /* relaxed: a number to look at. */
     stats.submitted = stats.finished + filchi_worker_unfinished(pool);
+    uint64_t extras = atomic_load_explicit(&pool->extras, memory_order_relaxed); /* relaxed: a number to look at. */
+    stats.submitted -= extras;
+    stats.finished -= extras < stats.finished ? extras : stats.finished; /* one of them may run at this moment */
     pthread_mutex_lock(&pool->handoff.lock);
     stats.threads = atomic_load_explicit(&pool->handoff.alive, memory_order_relaxed); /* relaxed: under the lock. */
     stats.threads_peak = pool->handoff.peak;
@@ -274,6 +280,7 @@ int filch_pool_shutdown(filch_pool *pool, unsigned flags, int64_t timeout_ns, fi
     if (flags & FILCH_SHUTDOWN_CANCEL_PENDING) {
         filchi_worker_reap(pool);
         filchi_later_cancel_all(pool);
+        filchi_lane_reap(pool); /* what became due meanwhile */
     }
     if (!(flags & FILCH_SHUTDOWN_WAIT)) {
         filchi_worker_check_drained(pool);

@@ -3,6 +3,7 @@
 #include "submit.h"
 
 #include "handoff.h"
+#include "lane_place.h"
 #include "later.h"
 #include "options.h"
 #include "transition.h"
@@ -10,14 +11,6 @@
 #include <string.h>
 
 static const filch_task_options plain = FILCH_TASK_OPTIONS;
-
-/* The name as the future will own it. */
-static const char *own_name(struct filchi_cold *cold, const char *name, char *allocated)
-{
-    if (allocated)
-        return allocated;
-    return memcpy(cold->name_inline, name, strlen(name) + 1);
-}
 
 /* Names that do not fit the object get a block of their own, made before anything else can fail. */
 static int copy_long_name(const char *name, char **out)
@@ -141,9 +134,9 @@ static int prepare(filch_pool *pool, filch_fn *fn, const filch_task_options *opt
     return rc;
 }
 
-static int publish_outside(filch_pool *pool, filch_future *future)
+static int publish_outside(filch_pool *pool, filch_future *future, uintptr_t route)
 {
-    int rc = filchi_inject_push(&pool->inject, future);
+    int rc = route ? filchi_lane_submit(pool, future, route) : filchi_inject_push(&pool->inject, future);
     if (!rc)
         return 0;
     if (future->stop & FILCHI_STOP_PLACE)
@@ -153,17 +146,31 @@ static int publish_outside(filch_pool *pool, filch_future *future)
     return rc;
 }
 
+/* From a task: into its worker's deque, or as it asks into the queue of a lane or a level. */
+static int publish_inside(filch_pool *pool, struct filchi_worker *worker, filch_future *future, uintptr_t route)
+{
+    if (!route)
+        return filchi_submit_push(worker, future);
+    filchi_counter_add(&worker->submitted, 1);
+    int rc = filchi_lane_submit(pool, future, route);
+    if (rc)
+        filchi_counter_add(&worker->finished, 1); /* counted as accepted and dealt with */
+    return rc;
+}
+
 static int publish(filch_pool *pool, const struct prepared *prepared, filch_future *future, bool of_group)
 {
+    uintptr_t route = filchi_future_route(future);
     if (prepared->entry == FILCHI_ENTRY_CALLER_RUNS) {
         filchi_worker_run_as_guest(pool, future);
         return 0;
     }
-    int rc =
-        prepared->inside ? filchi_submit_push(prepared->inside->worker, future) : publish_outside(pool, future);
+    int rc = prepared->inside ? publish_inside(pool, prepared->inside->worker, future, route)
+                              : publish_outside(pool, future, route);
     if (rc)
         return rc;
-    if (of_group && !prepared->inside) /* who waits for the group does not look there if it has not heard of it */
+    if (of_group &&
+        (route || !prepared->inside)) /* who waits for the group does not look there if it has not heard of it */
         filchi_handoff_notify_due(pool);
     else
         filchi_handoff_notify(pool);
@@ -182,7 +189,8 @@ static void mark_from_outside(struct filchi_group *group)
 static bool needs_cold(const filch_task_options *options, const struct filchi_plan *plan,
                        const struct filchi_group *group)
 {
-    return options->name || options->arg_dtor || plan || (group && options->stop != group->stop);
+    return options->name || options->arg_dtor || plan || options->lane || options->priority ||
+           (group && options->stop != group->stop);
 }
 
 /* Puts together what was prepared. */
@@ -191,7 +199,10 @@ static void fill(filch_future *future, const filch_task_options *options, struct
 {
     struct filchi_cold *cold = filchi_future_cold(future);
     if (cold) {
-        cold->name = options->name ? own_name(cold, options->name, prepared->long_name) : NULL;
+        if (options->name)
+            filchi_cold_set_name(cold, options->name, prepared->long_name);
+        filch_lane_ref(options->lane);
+        cold->route = filchi_route_of(options->lane, options->priority);
         cold->arg_dtor = options->arg_dtor;
         cold->group = future->stop & FILCHI_STOP_GROUP ? NULL : membership->group;
     }
@@ -205,12 +216,18 @@ static void fill(filch_future *future, const filch_task_options *options, struct
     }
 }
 
+static bool are_valid(const filch_pool *pool, const filch_task_options *options)
+{
+    return options->start_at_ns >= 0 && options->priority >= FILCH_LOW && options->priority <= FILCH_HIGH &&
+           (!options->lane || options->lane->origin == pool->origin);
+}
+
 int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_options *options,
                   const struct filchi_membership *membership, filch_future **out)
 {
-    int rc = options->start_at_ns < 0 ? -EINVAL : filchi_submit_refusal(pool, fn);
-    if (rc)
-        return rc;
+    int rc = filchi_submit_refusal(pool, fn);
+    if (rc || (options != &plain && !are_valid(pool, options)))
+        return rc ? rc : -EINVAL;
     struct prepared prepared;
     rc = prepare(pool, fn, options, &prepared);
     if (rc)

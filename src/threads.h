@@ -58,18 +58,20 @@ struct filchi_thread {
     bool outside;                  /* own: the task found last came from outside */
     struct filchi_stopped stopped; /* own */
     bool stopping;                 /* own: the last task was stopped before it ran, which takes no time */
-    bool due;                      /* own: it had waited for its time, and holds no place */
-    struct filchi_forker *forker;  /* own: what it forks with, if it ever did; kept for the next of this memory */
-    struct filchi_forker *victim;  /* own: of whom it stole a forked call last; the same */
-    filch_forked *stolen;          /* own: such a call that it has found instead of a task */
-    unsigned regions;              /* own: blocking regions it is in; the worker is given away meanwhile */
-    uint64_t awaits;               /* own: waits so far, to tell leaves from mains */
-    uintptr_t stack_low;           /* own: 0 if unknown, then nothing runs in place */
-    size_t stack_reserve;          /* own: what must be left below a task that is run in place, bytes */
-    struct filchi_label label;     /* own writes, all read */
-    _Atomic unsigned depth;        /* tasks on its stack; the same */
-    _Atomic long id;               /* the system's number of it; the same */
-    struct filchi_parker parker;   /* signalled when a worker was given or the pool ends */
+    bool due;                      /* own: it had waited for its time or was raised, and holds no place */
+    filch_lane *lane;              /* own: in which there is a place for the task found last, until it begins */
+    struct filchi_lane_place *lane_places; /* own: of the tasks on its stack, the innermost; see lane_place.h */
+    struct filchi_forker *forker; /* own: what it forks with, if it ever did; kept for the next of this memory */
+    struct filchi_forker *victim; /* own: of whom it stole a forked call last; the same */
+    filch_forked *stolen;         /* own: such a call that it has found instead of a task */
+    unsigned regions;             /* own: blocking regions it is in; the worker is given away meanwhile */
+    uint64_t awaits;              /* own: waits so far, to tell leaves from mains */
+    uintptr_t stack_low;          /* own: 0 if unknown, then nothing runs in place */
+    size_t stack_reserve;         /* own: what must be left below a task that is run in place, bytes */
+    struct filchi_label label;    /* own writes, all read */
+    _Atomic unsigned depth;       /* tasks on its stack; the same */
+    _Atomic long id;              /* the system's number of it; the same */
+    struct filchi_parker parker;  /* signalled when a worker was given or the pool ends */
     /* All under handoff's lock. */
     enum filchi_place place;
     struct filchi_thread *next, *previous; /* in the list of that place */
@@ -77,6 +79,7 @@ struct filchi_thread {
     uint32_t seen;                         /* its count when the thread last looked */
     bool stalled;                          /* BLOCKED on something that nobody has started */
     bool pokable;                          /* and would start it itself, given a worker */
+    filch_lane *full;                      /* and a place in that lane; NULL: it needs none */
     bool later;                            /* BLOCKED on something that may become due */
     uint32_t news;                         /* the pool's, when it last looked whether that is so */
     bool poked;                            /* given a worker while BLOCKED */

@@ -63,6 +63,8 @@ bool filchi_worker_run_newest(struct filchi_thread *thread, filch_future *future
 
 /* T's own: deals with a queue entry. The worker after it may be another one than before. */
 void filchi_worker_run_entry(struct filchi_thread *thread, filch_future *future, bool outside);
+/* T's own: the same for one for which there is a place in its lane. */
+void filchi_worker_run_in_lane(struct filchi_thread *thread, filch_future *future);
 /* T's own: a forked call of the task, which runs elsewhere. */
 void filchi_worker_run_forked(struct filchi_thread *thread, filch_task *task, filch_forker *forker,
                               filch_forked *forked);
