@@ -145,19 +145,26 @@ static filch_future *take_outside(struct filchi_thread *thread)
 }
 
 /* While a task waits that should not for long: in turn with one of our own, lest these starve it, or it them. */
-static bool is_urgent(const struct filchi_thread *thread)
+static bool is_urgent(const struct filchi_worker *worker, uint64_t hint)
 {
-    return filchi_lanes_urgent(filchi_lanes_hint(&thread->pool->origin->lanes)) &&
-           thread->worker->tick != thread->worker->heeded;
+    return filchi_lanes_urgent(hint) && worker->tick != worker->heeded;
 }
 
-/* The same as take_outside(), before our own. */
-static filch_future *take_first(struct filchi_thread *thread)
+/* The same as take_own(), when something waits in lanes. */
+static __attribute__((noinline)) filch_future *take_with_lanes(struct filchi_thread *thread, uint64_t hint)
 {
-    filch_future *found = take_outside(thread);
-    if (found)
-        thread->worker->heeded = thread->worker->tick + 1;
-    return found;
+    struct filchi_worker *worker = thread->worker;
+    filch_future *found = NULL;
+    if (++worker->tick % OUTSIDE_EVERY == 0 || is_urgent(worker, hint)) {
+        found = take_in_turn(thread);
+        if (found)
+            worker->heeded = worker->tick + 1;
+    } else if (worker->tick % OUTSIDE_EVERY == 1) {
+        found = take_left(thread);
+    }
+    if (!found)
+        found = filchi_deque_pop(&worker->deque);
+    return found ? found : take_in_turn(thread);
 }
 
 static filch_future *take_own(struct filchi_thread *thread)
@@ -165,14 +172,17 @@ static filch_future *take_own(struct filchi_thread *thread)
     struct filchi_worker *worker = thread->worker;
     filch_future *found = NULL;
     thread->outside = false;
-    if (++worker->tick % OUTSIDE_EVERY == 0 || is_urgent(thread))
-        found = take_first(thread);
+    uint64_t hint = filchi_lanes_hint(&thread->pool->origin->lanes);
+    if (hint)
+        return take_with_lanes(thread, hint);
+    if (++worker->tick % OUTSIDE_EVERY == 0)
+        found = take_plain(thread);
     else if (worker->tick % OUTSIDE_EVERY == 1) /* nor may what others left starve */
         found = take_left(thread);
     if (!found)
         found = filchi_deque_pop(&worker->deque);
     if (!found)
-        found = take_outside(thread);
+        found = take_plain(thread);
     return found;
 }
 
