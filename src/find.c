@@ -125,17 +125,27 @@ static filch_future *take_plain(struct filchi_thread *thread)
     return filchi_batch_take(batch);
 }
 
+/* Of the tasks from outside that have no lane and no level, when something waits in lanes. */
+static enum filchi_plain look_at_plain(const struct filchi_thread *thread)
+{
+    const filch_pool *pool = thread->pool;
+    struct filchi_worker *worker = thread->worker;
+    bool waits = !filchi_deque_empty(&pool->timers->due) || !filchi_batch_empty(&worker->batch) ||
+                 !filchi_inject_empty(&pool->inject);
+    bool ran = worker->tick - worker->turned > 1;
+    worker->turned = worker->tick;
+    return !waits ? FILCHI_PLAIN_NONE : ran ? FILCHI_PLAIN_RUNS : FILCHI_PLAIN_WAITS;
+}
+
 /* When something waits in lanes: whose turn it is. */
 static filch_future *take_in_turn(struct filchi_thread *thread)
 {
-    const filch_pool *pool = thread->pool;
-    bool plain = !filchi_deque_empty(&pool->timers->due) || !filchi_batch_empty(&thread->worker->batch) ||
-                 !filchi_inject_empty(&pool->inject);
+    enum filchi_plain plain = look_at_plain(thread);
     filch_future *found = filchi_lane_take_work(thread, plain);
     if (found || !plain)
         return found;
     found = take_plain(thread);
-    return found ? found : filchi_lane_take_work(thread, false); /* another was quicker */
+    return found ? found : filchi_lane_take_work(thread, FILCHI_PLAIN_NONE); /* another was quicker */
 }
 
 /* The next task from outside. */

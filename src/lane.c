@@ -239,14 +239,17 @@ static bool serve_next(struct filchi_lanes *lanes, bool plain, struct filchi_lan
     return false;
 }
 
-bool filchi_lanes_take(struct filchi_lanes *lanes, bool plain, struct filchi_lane_taken *out)
+bool filchi_lanes_take(struct filchi_lanes *lanes, enum filchi_plain plain, struct filchi_lane_taken *out)
 {
     *out = (struct filchi_lane_taken) { .entry = 0 };
     filchi_lock_take(&lanes->lock);
     struct filchi_turn *outside = &lanes->outside.turn;
-    if (plain && !outside->at && lanes->turns.n) /* it competes, for this turn */
+    if (plain && !outside->at && lanes->turns.n) { /* it competes, for this turn */
+        if (plain == FILCHI_PLAIN_RUNS)
+            filchi_turns_keep_up(&lanes->turns, outside);
         filchi_turns_enter(&lanes->turns, outside);
-    bool own = serve_next(lanes, plain, out);
+    }
+    bool own = serve_next(lanes, plain != FILCHI_PLAIN_NONE, out);
     if (outside->at && !has_entry(&lanes->outside))
         filchi_turns_leave(&lanes->turns, outside);
     give(lanes);

@@ -111,8 +111,14 @@ struct filchi_lane_taken {
     uintptr_t entry;  /* 0: none */
     filch_lane *lane; /* in which the taker has a place now; NULL: of no lane */
 };
-/* Anyone. `plain`: the pool's own queue has a task. True: it is its turn, or there is nothing to take. */
-bool filchi_lanes_take(struct filchi_lanes *lanes, bool plain, struct filchi_lane_taken *out);
+/* What of the pool's own queue competes with the lanes. */
+enum filchi_plain {
+    FILCHI_PLAIN_NONE,
+    FILCHI_PLAIN_WAITS, /* a task */
+    FILCHI_PLAIN_RUNS,  /* the same; and the taker has run others since it was here, as there was nothing to take */
+};
+/* Anyone. True: it is the turn of the pool's own queue, or there is nothing to take. */
+bool filchi_lanes_take(struct filchi_lanes *lanes, enum filchi_plain plain, struct filchi_lane_taken *out);
 /* The pool is about to go: no entry comes any more. */
 void filchi_lanes_close(struct filchi_lanes *lanes);
 /* Anyone: an entry, the oldest of the highest level of a lane, whatever the turns and places; 0 if there is none. */

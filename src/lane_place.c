@@ -161,7 +161,7 @@ static bool drop_stale(const filch_pool *pool, const struct filchi_lane_taken *t
     return true;
 }
 
-filch_future *filchi_lane_take_work(struct filchi_thread *thread, bool plain)
+filch_future *filchi_lane_take_work(struct filchi_thread *thread, enum filchi_plain plain)
 {
     struct filchi_lane_taken taken;
     do

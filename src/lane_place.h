@@ -39,9 +39,9 @@ int filchi_lane_come_back(filch_pool *pool, filch_future *future, uintptr_t rout
 /* Who holds it and is about to wait for it. */
 void filchi_lane_raise(filch_future *future);
 
-/* T's own: a task from the lanes, with a place in thread->lane; NULL: it is the turn of the pool's own queue, which has
- * a task if `plain`, or there is none. */
-filch_future *filchi_lane_take_work(struct filchi_thread *thread, bool plain);
+/* T's own: a task from the lanes, with a place in thread->lane; NULL: it is the turn of the pool's own queue, or
+ * there is none. */
+filch_future *filchi_lane_take_work(struct filchi_thread *thread, enum filchi_plain plain);
 /* Anyone: a task of the group that waits in a lane with a free place, NULL if there is none; a reference to it. */
 filch_future *filchi_lane_find_member(filch_pool *pool, const struct filchi_group *group);
 /* Anyone: cancels everything that waits in lanes. */

@@ -44,6 +44,7 @@ struct filchi_worker {
     struct filchi_reader thief;    /* holder: as it steals */
     uint64_t random;               /* holder: where the next steal begins */
     unsigned tick;                 /* holder: tasks found, for fairness */
+    unsigned turned;               /* holder: the tick at which it took its turn among the lanes last */
     unsigned heeded;               /* holder: the next of them need not be an urgent one, as the one before was */
     struct filchi_average leaves;  /* holder: tasks that did not wait */
     struct filchi_average outside; /* holder: tasks from outside, waits included */

@@ -78,6 +78,12 @@ static void move_down(struct filchi_turns *turns, struct filchi_turn *turn)
 
 /* ---- Turns ---- */
 
+void filchi_turns_keep_up(const struct filchi_turns *turns, struct filchi_turn *turn)
+{
+    if (turns->n && is_before(turn->time, turns->heap[1]->time))
+        turn->time = turns->heap[1]->time;
+}
+
 void filchi_turns_enter(struct filchi_turns *turns, struct filchi_turn *turn)
 {
     if (is_before(turn->time, turns->now))

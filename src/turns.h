@@ -35,6 +35,8 @@ void filchi_turn_init(struct filchi_turn *turn, unsigned weight);
 int filchi_turns_reserve(struct filchi_turns *turns, size_t n);
 void filchi_turns_fini(struct filchi_turns *turns);
 
+/* It was not ready, and had as many turns elsewhere as any: it is not to come before who is next. */
+void filchi_turns_keep_up(const struct filchi_turns *turns, struct filchi_turn *turn);
 /* It becomes ready; it was not. */
 void filchi_turns_enter(struct filchi_turns *turns, struct filchi_turn *turn);
 /* It is not ready any more; it was. */
