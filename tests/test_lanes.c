@@ -328,6 +328,39 @@ Test(lanes, more_references_keep_it)
     filch_pool_destroy(pool);
 }
 
+/* ---- Looking ---- */
+
+Test(lanes, a_dump_shows_each_with_what_runs_and_what_waits)
+{
+    filch_pool *pool = pool_of(1);
+    filch_lane_options options = FILCH_LANE_OPTIONS;
+    filch_lane *named = NULL, *unnamed = lane_of(pool, 7, 0);
+    struct gate gate = GATE;
+    char text[4096] = "", line[64];
+    options.name = "bulk";
+    options.max_running = 2;
+    cr_assert_eq(filch_lane_create(&named, pool, &options), 0);
+    filch_future *holder = submit_to(pool, named, FILCH_NORMAL, pass_gate, &gate);
+    event_await(&gate.started);
+    write_letters(pool, named, FILCH_LOW, &a, 3);
+    write_letters(pool, NULL, FILCH_HIGH, &b, 2);
+    FILE *file = tmpfile();
+    cr_assert_eq(filch_pool_dump(pool, fileno(file)), 0);
+    rewind(file);
+    must(fread(text, 1, sizeof text - 1, file) > 0);
+    fclose(file);
+    snprintf(line, sizeof line, "lane %p: weight 7, 0 running, 0 high, ", (void *)unnamed);
+    cr_assert(strstr(text, line), "%s", text);
+    cr_assert(strstr(text, "lane \"bulk\": weight 1, 1 running of at most 2, 0 waiting to go on, "
+                           "0 high, 0 normal, 3 low waiting\n"),
+              "%s", text);
+    cr_assert(strstr(text, "tasks from outside with a priority: 2 high, 0 normal, 0 low waiting\n"), "%s", text);
+    let_go(&gate, holder);
+    filch_lane_unref(named);
+    filch_lane_unref(unnamed);
+    filch_pool_destroy(pool);
+}
+
 /* ---- Errors ---- */
 
 Test(lanes, options_out_of_range_are_invalid)

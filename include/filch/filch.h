@@ -219,13 +219,14 @@ FILCH_API int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out);
 
 /*
  * Writes to a file descriptor, for people to read, what the pool does: a line for the pool, one for each worker,
- * one for what waits outside, one for what waits for its time, one for each thread, and below a thread that is not
+ * one for what waits outside, one for each lane, one for what waits for its time, one for each thread, and below a thread that is not
  * running one for each task on its stack, the innermost first.
  *
  *     pool "fetch": 2 workers (1 idle), 3 threads of at most 258, 0 thread starts refused, open
  *     worker 0: held by fetch-2, 12 tasks in its deque, 0 in its batch
  *     worker 1: idle, 0 tasks in its deque, 0 in its batch
  *     tasks from outside: none waiting
+ *     lane "bulk": weight 1, 1 running of at most 2, 0 waiting to go on, 0 high, 17 normal, 0 low waiting
  *     tasks for later: 1 waiting for their time, 0 due, a timer thread
  *     thread fetch-2 (4713): running task "get 3"
  *     thread fetch-1 (4712): blocked
