@@ -127,26 +127,13 @@ void filchi_lane_raise(filch_future *future)
     filch_future_ref(future); /* for the entry: whichever is found when the task has begun has it */
     struct filchi_origin *origin = filchi_slab_user_of(future); /* of its pool, which may be gone already */
     uintptr_t entry = (uintptr_t)future | FILCHI_ENTRY_NO_PLACE | FILCHI_ENTRY_EXTRA;
-    if (filchi_lane_push_extra(&origin->lanes, filchi_route_lane(route), entry, is_crowded))
-        return;
-    /* relaxed: another wait may try again. */
-    atomic_fetch_and_explicit(&future->flags, (uint16_t)~FILCHI_RAISED, memory_order_relaxed);
-    filch_future_unref(future);
+    if (!filchi_lane_push_extra(&origin->lanes, filchi_route_lane(route), entry, is_crowded))
+        filch_future_unref(future);
 }
 
 static filch_future *future_of(uintptr_t entry)
 {
     return (filch_future *)(entry & ~FILCHI_ENTRY_FLAGS);
-}
-
-/* An entry that was taken, as one that was submitted. */
-static filch_future *accept(filch_pool *pool, uintptr_t entry)
-{
-    if (entry & FILCHI_ENTRY_EXTRA) { /* relaxed, both: counted before it counts as finished, which publishes it. */
-        atomic_fetch_add_explicit(&pool->waits, 1, memory_order_relaxed);
-        atomic_fetch_add_explicit(&pool->extras, 1, memory_order_relaxed);
-    }
-    return future_of(entry);
 }
 
 /* Whether it is of no use any more: then it is dropped, and the place left. */
@@ -171,7 +158,11 @@ filch_future *filchi_lane_take_work(struct filchi_thread *thread, enum filchi_pl
     thread->outside = true;
     thread->due = taken.entry & FILCHI_ENTRY_NO_PLACE;
     thread->lane = taken.lane;
-    return accept(thread->pool, taken.entry);
+    if (taken.entry & FILCHI_ENTRY_EXTRA) { /* before it counts as finished */
+        filchi_counter_add(&thread->worker->submitted, 1);
+        filchi_counter_add(&thread->worker->raised, 1);
+    }
+    return future_of(taken.entry);
 }
 
 /* Under the lock of the lanes: the entry keeps the task. */
@@ -198,11 +189,11 @@ void filchi_lane_reap(filch_pool *pool)
 {
     uintptr_t entry;
     while ((entry = filchi_lanes_drain(lanes_of(pool)))) {
-        filch_future *future = accept(pool, entry);
         if (!(entry & FILCHI_ENTRY_NO_PLACE))
             filchi_capacity_leave(pool);
-        filchi_future_cancel_entry(future);
-        filchi_worker_count_reaped(pool);
+        filchi_future_cancel_entry(future_of(entry));
+        if (!(entry & FILCHI_ENTRY_EXTRA)) /* which is counted only as a worker takes it */
+            filchi_worker_count_reaped(pool);
     }
 }
 

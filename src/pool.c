@@ -194,6 +194,7 @@ int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out)
     if (!filchi_worker_pool_here(pool))
         return -EOWNERDEAD;
     filch_pool_stats stats = { .size = size, .workers = filchi_pool_workers(pool) };
+    uint64_t raised = 0;
     for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++) {
         const struct filchi_worker *worker = filchi_pool_worker(pool, i);
         stats.finished += filchi_counter_get(&worker->finished);
@@ -201,12 +202,12 @@ int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out)
         stats.ran_in_place += filchi_counter_get(&worker->in_place);
         stats.handoffs += filchi_counter_get(&worker->handoffs);
         stats.parks += filchi_counter_get(&worker->parks);
+        raised += filchi_counter_get(&worker->raised);
     }
     stats.finished += atomic_load_explicit(&pool->reaped, memory_order_relaxed); /* relaxed: a number to look at. */
     stats.submitted = stats.finished + filchi_worker_unfinished(pool);
-    uint64_t extras = atomic_load_explicit(&pool->extras, memory_order_relaxed); /* relaxed: a number to look at. */
-    stats.submitted -= extras;
-    stats.finished -= extras < stats.finished ? extras : stats.finished; /* one of them may run at this moment */
+    stats.submitted -= raised;
+    stats.finished -= raised < stats.finished ? raised : stats.finished; /* one of them may run at this moment */
     pthread_mutex_lock(&pool->handoff.lock);
     stats.threads = atomic_load_explicit(&pool->handoff.alive, memory_order_relaxed); /* relaxed: under the lock. */
     stats.threads_peak = pool->handoff.peak;

@@ -94,8 +94,7 @@ struct filch_pool {
     /* Thieves without a worker: while there are any no array is freed. Under the lock. */
     unsigned outside_thieves;
     _Atomic uint64_t reaped;      /* queue entries that no worker dealt with */
-    _Atomic uint64_t waits;       /* queue entries of tasks submitted before: for another attempt, or raised */
-    _Atomic uint64_t extras;      /* entries of tasks that were raised, which were counted there too */
+    _Atomic uint64_t waits;       /* times a task began to wait for another attempt: a queue entry each */
     struct filchi_timers *timers; /* constant; a reference */
     struct filchi_shard shards[FILCHI_SHARDS];
 };

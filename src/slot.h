@@ -49,6 +49,7 @@ struct filchi_worker {
     struct filchi_average leaves;  /* holder: tasks that did not wait */
     struct filchi_average outside; /* holder: tasks from outside, waits included */
     filchi_counter submitted, finished, stolen, in_place, handoffs, parks;
+    filchi_counter raised; /* of those submitted, entries of tasks that have another one */
 };
 
 #endif
