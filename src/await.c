@@ -4,6 +4,7 @@
 
 #include "handoff.h"
 #include "help.h"
+#include "lane_place.h"
 #include "members.h"
 
 #include <errno.h>
@@ -66,6 +67,7 @@ void filchi_await_begin(struct filchi_await *await, struct filchi_parker *parker
     if (thread && thread->regions && is_past(deadline))
         thread = NULL; /* a poll does not wait for a worker */
     *await = (struct filchi_await) { .thread = thread, .parker = parker, .deadline = deadline };
+    await->laned = filchi_lane_place_any(filchi_worker_thread());
     if (thread && !is_past(deadline))
         filchi_forker_show_all(thread);
     atomic_init(&await->stop_left, 0);
@@ -127,9 +129,20 @@ static bool may_run_here(const struct filchi_await *await, bool prefer_handoff)
     return is_last_resort(await) && has_stack(thread, true);
 }
 
+/* It could not be had: somebody else has it, or there is no place in its lane. Then it is as if we had not tried. */
+static enum filchi_await_run was_left(struct filchi_await *await, const filch_future *future)
+{
+    await->full = filchi_route_lane(filchi_future_route(future));
+    if (!await->full || filchi_waitlist_peek(&future->waiters) != FILCH_PENDING)
+        return FILCHI_AWAIT_NOTHING;
+    await->poked = false;
+    return FILCHI_AWAIT_LEFT;
+}
+
 enum filchi_await_run filchi_await_run(struct filchi_await *await, filch_future *future, bool prefer_handoff)
 {
     struct filchi_thread *thread = await->thread;
+    await->full = NULL;
     if (!thread)
         return await->offered || await->helper ? filchi_help_run(await, future) : FILCHI_AWAIT_NOTHING;
     if (await->blocked || filchi_slab_home_of(future) != thread->pool->home)
@@ -144,7 +157,7 @@ enum filchi_await_run filchi_await_run(struct filchi_await *await, filch_future 
     bool ran = filchi_worker_run_awaited(thread, future);
     filchi_thread_here = here;
     if (!ran)
-        return FILCHI_AWAIT_NOTHING;
+        return was_left(await, future);
     await->poked = false;
     return FILCHI_AWAIT_RAN;
 }
@@ -213,6 +226,7 @@ static int give_way(struct filchi_await *await, uint32_t seen, bool stalled)
     filchi_context_flush();
     thread->later = await->later; /* nobody looks at these before it is in the list */
     thread->news = await->news;
+    thread->full = await->full;
     thread->awaited = await->awaited;
     thread->awaited.timed = await->deadline != FILCHI_NEVER;
     int rc = filchi_handoff_block(thread, await->parker, seen, stalled, (stalled || await->helps) && !await->poked);
@@ -236,10 +250,14 @@ int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled)
         return -ETIMEDOUT;
     if (!await->spun && spin(await, seen))
         return 0;
+    if (await->raises)
+        filchi_lane_raise(await->raises);
     if (!await->thread && (await->offered || await->helper)) {
         filchi_help_pause(await, seen);
         return 0;
     }
+    if (await->laned)
+        filchi_lane_place_suspend(filchi_worker_thread());
     int rc = give_way(await, seen, stalled);
     if (rc < 0)
         return rc;
@@ -265,6 +283,8 @@ uint32_t filchi_await_end(struct filchi_await *await)
         filchi_help_end(await);
     if (disarm(await))
         await->due++;
+    if (await->laned)
+        filchi_lane_place_resume(filchi_worker_thread());
     if (await->regions) {
         await->thread->regions = await->regions;
         filchi_handoff_begin_region(await->thread);
@@ -305,6 +325,7 @@ static int await_future(filch_future *future, int64_t deadline, bool heed, bool 
     await.awaited = (struct filchi_awaited) { .kind = FILCHI_AWAITED_FUTURE, .firm = firm, .future = future };
     if (!await.thread)
         filchi_await_offer(&await, filchi_origin_of(future));
+    await.raises = runner == run_awaited ? future : NULL; /* else another one may be what the wait needs */
     for (;;) {
         uint32_t seen = filchi_parker_count(&parker);
         if (filchi_future_final(future))

@@ -32,12 +32,15 @@ struct filchi_await {
     struct filchi_thread *helper;  /* what the thread is there meanwhile; NULL: nothing */
     filch_stop *stop;              /* ends the wait; NULL: nothing does */
     int stop_rc;
-    bool armed;    /* stop_waiter is registered with stop */
-    bool blocked;  /* the thread gave its worker away */
-    bool poked;    /* given a worker to run what has not started, and has not yet */
-    bool helps;    /* set after the beginning: given a worker, it could do something for what it awaits */
-    bool later;    /* what is awaited may become due, now or again */
-    uint32_t news; /* filchi_handoff_news() before the last looks */
+    bool armed;           /* stop_waiter is registered with stop */
+    bool blocked;         /* the thread gave its worker away */
+    bool poked;           /* given a worker to run what has not started, and has not yet */
+    bool helps;           /* set after the beginning: given a worker, it could do something for what it awaits */
+    bool laned;           /* the task has a place in a lane to leave while it sleeps */
+    filch_future *raises; /* set after the beginning: goes before others once the wait sleeps; or NULL */
+    filch_lane *full;     /* what is awaited could not be run here, for want of a place in this lane; or NULL */
+    bool later;           /* what is awaited may become due, now or again */
+    uint32_t news;        /* filchi_handoff_news() before the last looks */
     bool spun;
     unsigned regions;           /* blocking regions of the task that are suspended for the wait */
     uint32_t due;               /* signals to the parker that came, or will, on account of this frame */

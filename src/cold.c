@@ -31,8 +31,9 @@ void filchi_cold_free(struct filchi_cold *cold, bool on_heap)
     if (cold == &filchi_cold_stand_in)
         return;
     filch_error_unref(atomic_load_explicit(&cold->error, memory_order_relaxed)); /* relaxed: nobody else is left. */
-    if (cold->name != cold->name_inline)
-        filchi_os_free((void *)(uintptr_t)cold->name);
+    if (cold->name_kind == FILCHI_NAME_BLOCK)
+        filchi_os_free(cold->name_block);
+    filch_lane_unref(filchi_route_lane(cold->route));
     if (cold->plan)
         filchi_plan_free(cold->plan);
     if (on_heap) {
@@ -41,6 +42,19 @@ void filchi_cold_free(struct filchi_cold *cold, bool on_heap)
     }
     memset(cold, 0, sizeof *cold); /* as free objects must be */
     filchi_slab_free(cold, filchi_slab_here);
+}
+
+void filchi_cold_set_name(struct filchi_cold *cold, const char *name, char *block)
+{
+    size_t length = block ? 0 : strlen(name);
+    if (block) {
+        cold->name_block = block;
+        cold->name_kind = FILCHI_NAME_BLOCK;
+        return;
+    }
+    memcpy(cold->name_inline, name, length);
+    if (length < FILCHI_NAME_INLINE - 1)
+        cold->name_kind = FILCHI_NAME_SHORT;
 }
 
 /* ---- Of a future ---- */

@@ -9,6 +9,7 @@
 #define FILCHI_COLD_H
 
 #include "group.h"
+#include "lane.h"
 #include "slab.h"
 
 #include <filch/filch.h>
@@ -16,6 +17,12 @@
 #define FILCHI_NAME_INLINE 16
 
 struct filchi_plan;
+
+enum filchi_name_kind {
+    FILCHI_NAME_NONE_OR_FULL, /* none if it is empty */
+    FILCHI_NAME_SHORT,
+    FILCHI_NAME_BLOCK, /* of its own */
+};
 
 struct filchi_cold {
     _Alignas(FILCHI_LINE) _Atomic(filch_error *) error; /* runner, or who first asks */
@@ -25,12 +32,30 @@ struct filchi_cold {
         struct filchi_note *note;    /* if NOTED: submitter, and between attempts; see observer.h */
         uint64_t stamp;              /* if TIMED: submitter; see metrics.h */
     };
-    const char *name; /* submitter: name_inline or a block of its own */
-    char name_inline[FILCHI_NAME_INLINE];
+    union {
+        char
+            name_inline[FILCHI_NAME_INLINE]; /* submitter; the last byte of a full one is its end, else the next: */
+        struct {
+            char *name_block;
+            char unused[FILCHI_NAME_INLINE - sizeof(char *) - 1];
+            char name_kind; /* a filchi_name_kind */
+        };
+    };
     struct filchi_group *group; /* submitter; its scope, or NULL */
     struct filchi_plan *plan;   /* submitter; when it starts later or again, else NULL */
+    uintptr_t route;            /* submitter; see lane.h, with a reference to the lane */
 };
 _Static_assert(sizeof(struct filchi_cold) == FILCHI_SLAB_OBJECT, "an object like any other");
+
+/* The name, or NULL. */
+static inline const char *filchi_cold_name(const struct filchi_cold *cold)
+{
+    if (cold->name_kind == FILCHI_NAME_BLOCK)
+        return cold->name_block;
+    return cold->name_inline[0] || cold->name_kind ? cold->name_inline : NULL;
+}
+/* The submitter: a name with its end that fits; or a block. */
+void filchi_cold_set_name(struct filchi_cold *cold, const char *name, char *block);
 
 /* What futures share that need one when there is no memory: its error says so. Read only. */
 extern struct filchi_cold filchi_cold_stand_in;

@@ -2,6 +2,7 @@
 /* The end of a pool: what is unfinished is counted, or cancelled where it waits. */
 #include "find.h"
 #include "handoff.h"
+#include "lane_place.h"
 #include "transition.h"
 
 void filchi_worker_count_reaped(filch_pool *pool)
@@ -34,8 +35,14 @@ uint64_t filchi_worker_submitted(filch_pool *pool, uint64_t *out_finished)
 
 uint64_t filchi_worker_unfinished(filch_pool *pool)
 {
+    /* Of entries of tasks that have another one those that were dealt with first, and last those that were taken: see above. */
+    uint64_t over = 0, taken = 0;
+    for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++)
+        over += filchi_counter_get(&filchi_pool_worker(pool, i)->raised_over);
     uint64_t finished, submitted = filchi_worker_submitted(pool, &finished);
-    return submitted - finished;
+    for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++)
+        taken += filchi_counter_get(&filchi_pool_worker(pool, i)->raised);
+    return submitted + taken - finished - over;
 }
 
 bool filchi_worker_check_drained(filch_pool *pool)
@@ -68,6 +75,7 @@ void filchi_worker_reap(filch_pool *pool)
     pthread_mutex_lock(&pool->handoff.lock);
     pool->outside_thieves++;
     pthread_mutex_unlock(&pool->handoff.lock);
+    filchi_lane_reap(pool);
     filch_future *found;
     while ((found = filchi_inject_pop(&pool->inject)))
         reap_entry(pool, found);

@@ -228,6 +228,42 @@ static void print_worker(struct text *text, const filch_pool *pool, unsigned ind
           filchi_batch_count(&worker->batch));
 }
 
+static void print_queue(struct text *text, const filch_lane *lane)
+{
+    print(text, "%zu high, %zu normal, %zu low waiting", lane->queues[FILCHI_LEVEL_HIGH].n,
+          lane->queues[FILCHI_LEVEL_NORMAL].n, lane->queues[FILCHI_LEVEL_LOW].n);
+}
+
+static void print_lane(struct text *text, const filch_lane *lane)
+{
+    print(text, "lane ");
+    if (lane->name)
+        print_quoted(text, lane->name);
+    else
+        print(text, "0x%" PRIxPTR, (uintptr_t)lane);
+    print(text, ": weight %u, %u running", lane->weight, lane->running);
+    if (lane->most)
+        print(text, " of at most %u, %zu waiting to go on", lane->most, lane->n_waiting);
+    print(text, ", ");
+    print_queue(text, lane);
+    print(text, "\n");
+}
+
+/* What waits for a level or in lanes; nothing of it is shown of pools that use none. */
+static void print_lanes(struct text *text, const filch_pool *pool)
+{
+    struct filchi_lanes *lanes = &pool->origin->lanes;
+    filchi_lock_take(&lanes->lock);
+    if (lanes->outside.queues[FILCHI_LEVEL_HIGH].n || lanes->outside.queues[FILCHI_LEVEL_LOW].n) {
+        print(text, "tasks from outside with a priority: ");
+        print_queue(text, &lanes->outside);
+        print(text, "\n");
+    }
+    for (const filch_lane *lane = lanes->first; lane; lane = lane->next)
+        print_lane(text, lane);
+    filchi_lock_give(&lanes->lock);
+}
+
 static void print_timers(struct text *text, const struct filchi_timers *timers)
 {
     /* relaxed: a number to look at. */
@@ -280,6 +316,7 @@ static int print_queues(struct text *text, const filch_pool *pool)
               filchi_batch_count(&worker->batch));
     }
     print(text, "tasks from outside: %s waiting\n", filchi_inject_empty(&pool->inject) ? "none" : "some");
+    print_lanes(text, pool);
     print_timers(text, pool->timers);
     return -EBUSY;
 }
@@ -293,6 +330,7 @@ static int print_all(struct text *text, filch_pool *pool)
     for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++)
         print_worker(text, pool, i);
     print(text, "tasks from outside: %s waiting\n", filchi_inject_empty(&pool->inject) ? "none" : "some");
+    print_lanes(text, pool);
     print_timers(text, pool->timers);
     for (const struct filchi_thread *thread = pool->handoff.all; thread; thread = thread->next_thread)
         if (!thread->ended)

@@ -3,6 +3,7 @@
 #include "find.h"
 
 #include "handoff.h"
+#include "lane_place.h"
 #include "observe.h"
 #include "starting.h"
 #include "stopping.h"
@@ -88,6 +89,8 @@ static unsigned batch_size(const struct filchi_thread *thread)
     int64_t ns = thread->worker->outside.ns;
     if (thread->stopping)
         return FILCHI_BATCH;
+    if (filchi_lanes_hint(&thread->pool->origin->lanes)) /* turns go by the task */
+        return 1;
     return ns < BATCH_NS / FILCHI_BATCH ? FILCHI_BATCH : ns > BATCH_NS ? 1 : (unsigned)(BATCH_NS / ns);
 }
 
@@ -105,8 +108,8 @@ static filch_future *take_due(struct filchi_thread *thread)
     return found;
 }
 
-/* The oldest task from outside, moving a batch over if need be. */
-static filch_future *take_outside(struct filchi_thread *thread)
+/* The oldest task from outside that has no lane and no level, moving a batch over if need be. */
+static filch_future *take_plain(struct filchi_thread *thread)
 {
     struct filchi_worker *worker = thread->worker;
     struct filchi_batch *batch = &worker->batch;
@@ -119,25 +122,80 @@ static filch_future *take_outside(struct filchi_thread *thread)
     return filchi_batch_take(batch);
 }
 
+/* Of the tasks from outside that have no lane and no level, when something waits in lanes. */
+static enum filchi_plain look_at_plain(const struct filchi_thread *thread)
+{
+    const filch_pool *pool = thread->pool;
+    struct filchi_worker *worker = thread->worker;
+    bool waits = !filchi_deque_empty(&pool->timers->due) || !filchi_batch_empty(&worker->batch) ||
+                 !filchi_inject_empty(&pool->inject);
+    bool ran = worker->tick - worker->turned > 1;
+    worker->turned = worker->tick;
+    return !waits ? FILCHI_PLAIN_NONE : ran ? FILCHI_PLAIN_RUNS : FILCHI_PLAIN_WAITS;
+}
+
+/* When something waits in lanes: whose turn it is. */
+static filch_future *take_in_turn(struct filchi_thread *thread)
+{
+    enum filchi_plain plain = look_at_plain(thread);
+    filch_future *found = filchi_lane_take_work(thread, plain);
+    if (found || !plain)
+        return found;
+    found = take_plain(thread);
+    return found ? found : filchi_lane_take_work(thread, FILCHI_PLAIN_NONE); /* another was quicker */
+}
+
+/* The next task from outside. */
+static filch_future *take_outside(struct filchi_thread *thread)
+{
+    return filchi_lanes_hint(&thread->pool->origin->lanes) ? take_in_turn(thread) : take_plain(thread);
+}
+
+/* While a task waits that should not for long: in turn with one of our own, lest these starve it, or it them. */
+static bool is_urgent(const struct filchi_worker *worker, uint64_t hint)
+{
+    return filchi_lanes_urgent(hint) && worker->tick != worker->heeded;
+}
+
+/* The same as take_own(), when something waits in lanes. */
+static __attribute__((noinline)) filch_future *take_with_lanes(struct filchi_thread *thread, uint64_t hint)
+{
+    struct filchi_worker *worker = thread->worker;
+    filch_future *found = NULL;
+    if (++worker->tick % OUTSIDE_EVERY == 0 || is_urgent(worker, hint)) {
+        found = take_in_turn(thread);
+        if (found)
+            worker->heeded = worker->tick + 1;
+    } else if (worker->tick % OUTSIDE_EVERY == 1) {
+        found = take_left(thread);
+    }
+    if (!found)
+        found = filchi_deque_pop(&worker->deque);
+    return found ? found : take_in_turn(thread);
+}
+
 static filch_future *take_own(struct filchi_thread *thread)
 {
     struct filchi_worker *worker = thread->worker;
     filch_future *found = NULL;
     thread->outside = false;
+    uint64_t hint = filchi_lanes_hint(&thread->pool->origin->lanes);
+    if (hint)
+        return take_with_lanes(thread, hint);
     if (++worker->tick % OUTSIDE_EVERY == 0)
-        found = take_outside(thread);
+        found = take_plain(thread);
     else if (worker->tick % OUTSIDE_EVERY == 1) /* nor may what others left starve */
         found = take_left(thread);
     if (!found)
         found = filchi_deque_pop(&worker->deque);
     if (!found)
-        found = take_outside(thread);
+        found = take_plain(thread);
     return found;
 }
 
 filch_future *filchi_find_others(struct filchi_thread *thread)
 {
-    filch_future *found = take_outside(thread);
+    filch_future *found = take_plain(thread);
     return found ? found : steal(thread, false);
 }
 
@@ -167,7 +225,9 @@ static filch_future *search(struct filchi_thread *thread)
             filchi_pause();
         if (filchi_handoff_must_yield(pool))
             return NULL;
-        found = filchi_find_others(thread);
+        found = take_outside(thread);
+        if (!found)
+            found = steal(thread, false);
     } while (!found && !filchi_forker_steal(thread) && filchi_os_now() < end);
     return found;
 }
@@ -227,12 +287,15 @@ filch_future *filchi_find_once(struct filchi_thread *thread)
     struct filchi_worker *worker = thread->worker;
     filch_future *found = NULL;
     thread->outside = false;
-    if (++worker->tick % OUTSIDE_EVERY == 0) /* as in take_own(), which is not called twice, to be inlined */
-        found = take_outside(thread);
+    uint64_t hint = filchi_lanes_hint(&thread->pool->origin->lanes);
+    if (hint)
+        found = take_with_lanes(thread, hint);
+    else if (++worker->tick % OUTSIDE_EVERY == 0) /* as in take_own(), which is not called twice, to be inlined */
+        found = take_plain(thread);
     if (!found)
         found = filchi_deque_pop(&worker->deque);
     if (!found)
-        found = take_outside(thread);
+        found = take_plain(thread);
     if (!found)
         filchi_stopping_tell(thread);
     if (!found && !(found = steal(thread, false)))

@@ -13,7 +13,7 @@ filch_future *filchi_find_once(struct filchi_thread *thread);
 /* T's own, holding a worker: if that future's entry seems to be the oldest from outside, takes the oldest; else NULL. */
 filch_future *filchi_find_if_next(struct filchi_thread *thread, const filch_future *future);
 
-/* T's own: an entry from outside, or else of another worker; NULL if there is none. */
+/* T's own: an entry from outside that is of no lane, or else of another worker; NULL if there is none. */
 filch_future *filchi_find_others(struct filchi_thread *thread);
 /* The same, but none from outside, unless it had waited for its time. */
 filch_future *filchi_find_sub_task(struct filchi_thread *thread);

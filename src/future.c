@@ -398,7 +398,7 @@ const char *filch_state_name(filch_state state)
 const char *filch_future_name(const filch_future *future)
 {
     const struct filchi_cold *cold = filchi_future_cold(future);
-    return cold ? cold->name : NULL;
+    return cold ? filchi_cold_name(cold) : NULL;
 }
 
 void *filch_future_arg(const filch_future *future)

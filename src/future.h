@@ -25,6 +25,7 @@ struct filchi_thread;
 #define FILCHI_CONTEXT 4u      /* it has, or had, a context; submitter */
 #define FILCHI_NOTED 8u        /* its cold part has a note in the place of result_dtor; see observer.h */
 #define FILCHI_TIMED 16u       /* the same, but when it was submitted */
+#define FILCHI_RAISED 32u      /* who waits for it has asked for it to go before others */
 
 /* Bits below the stop's pointer. */
 #define FILCHI_STOP_OWNED ((uintptr_t)1)
@@ -124,6 +125,12 @@ static inline struct filchi_plan *filchi_future_plan(const filch_future *future)
 {
     const struct filchi_cold *cold = filchi_future_cold(future);
     return cold ? cold->plan : NULL;
+}
+/* The lane and level of a task that the caller holds or runs; 0: none. */
+static inline uintptr_t filchi_future_route(const filch_future *future)
+{
+    const struct filchi_cold *cold = filchi_future_cold(future);
+    return cold ? cold->route : 0;
 }
 
 /* Whether it can become final: one of the pool of another process, of which fork() made this one, stays as it is. */

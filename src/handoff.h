@@ -105,7 +105,8 @@ static inline bool filchi_handoff_must_yield(const filch_pool *pool)
  * before. */
 static inline bool filchi_handoff_any_work(filch_pool *pool)
 {
-    if (!filchi_inject_empty(&pool->inject) || !filchi_deque_empty(&pool->timers->due))
+    if (!filchi_inject_empty(&pool->inject) || !filchi_deque_empty(&pool->timers->due) ||
+        filchi_lanes_have_work(&pool->origin->lanes))
         return true;
     unsigned n = filchi_pool_made(pool);
     for (unsigned i = 0; i < n; i++) {

@@ -191,7 +191,9 @@ void filchi_help_end(struct filchi_await *await)
 static void run(struct filchi_thread *thread, filch_future *found)
 {
     filchi_thread_here = thread;
-    if (found)
+    if (found && thread->laned)
+        filchi_worker_run_laned(thread, found);
+    else if (found)
         filchi_worker_run_entry(thread, found, thread->outside);
     else
         filchi_forker_run_stolen(thread);

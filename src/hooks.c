@@ -54,7 +54,7 @@ static inline void fill(filch_event *event, filch_pool *pool, const struct filch
         .size = sizeof(filch_event),
         .pool = pool,
         .task = (filch_task *)(uintptr_t)future,
-        .name = cold ? cold->name : NULL,
+        .name = cold ? filchi_cold_name(cold) : NULL,
         .worker = thread && thread->worker ? thread->worker->index : FILCH_NONE,
         .thread = thread ? thread->number : FILCH_NONE,
         .victim = FILCH_NONE,

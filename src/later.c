@@ -4,6 +4,7 @@
 
 #include "error.h"
 #include "handoff.h"
+#include "lane_place.h"
 #include "options.h"
 #include "retry.h"
 #include "transition.h"
@@ -137,6 +138,9 @@ static void drop_stale(struct filchi_timers *timers)
 
 static bool enqueue(struct filchi_timers *timers, filch_future *future)
 {
+    uintptr_t route = filchi_future_route(future);
+    if (route)
+        return !filchi_lane_come_back(timers->pool, future, route);
     if (!filchi_deque_push(&timers->due, future))
         return true;
     drop_stale(timers);

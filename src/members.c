@@ -4,6 +4,7 @@
 
 #include "find.h"
 #include "handoff.h"
+#include "lane_place.h"
 #include "observe.h"
 #include "stopping.h"
 #include "transition.h"
@@ -102,6 +103,15 @@ static void stop_more(struct filchi_thread *thread, const struct filchi_group *g
     }
 }
 
+/* One that waits in a lane is found and claimed where it is. */
+static bool run_in_lane(struct filchi_thread *thread, const struct filchi_group *group)
+{
+    filch_future *future = filchi_lane_find_member(thread->pool, group);
+    bool ran = future && filchi_worker_run_awaited(thread, future);
+    filch_future_unref(future);
+    return ran;
+}
+
 bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_group *group,
                               enum filchi_members which)
 {
@@ -109,7 +119,7 @@ bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_
     thread->robbed = 0;
     filch_future *future = newest ? take_newest_member(thread, group) : take_any_member(thread, group);
     if (!future)
-        return false;
+        return which == FILCHI_MEMBERS_ANY && run_in_lane(thread, group);
     filchi_counter_add(&thread->worker->in_place, 1);
     filchi_observe_stolen(thread, future);
     if (which == FILCHI_MEMBERS_STOPPED && filchi_future_is_of(future, group))

@@ -3,6 +3,7 @@
 #ifndef FILCHI_ORIGIN_H
 #define FILCHI_ORIGIN_H
 
+#include "lane.h"
 #include "memory.h"
 #include "os.h"
 #include "slab.h"
@@ -20,6 +21,7 @@ struct filchi_origin {
     filch_pool *pool;     /* NULL once it is about to go, and has no more events */
     struct filchi_observer *observer; /* constant, owned; NULL: none */
     _Atomic uint32_t refs;
+    struct filchi_lanes lanes;
 };
 
 /* The caller owns a reference. NULL without memory. */

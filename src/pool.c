@@ -2,6 +2,7 @@
 /* A pool's life: create, look at, shut down, destroy. */
 #include "error.h"
 #include "handoff.h"
+#include "lane_place.h"
 #include "later.h"
 #include "lend.h"
 #include "observe.h"
@@ -153,6 +154,7 @@ static void close_slabs(filch_pool *pool)
 /* No thread is left. */
 static void free_pool(filch_pool *pool)
 {
+    filchi_lane_close(pool);
     filchi_handoff_fini(&pool->handoff);
     filchi_cpus_free(pool->handoff.cpus);
     filchi_inject_fini(&pool->inject);
@@ -221,6 +223,7 @@ int filch_pool_create(filch_pool **out, const filch_pool_options *options)
     init_handoff(pool, &chosen);
     pool->handoff.cpus = cpus;
     init_shards(pool);
+    filchi_lanes_open(&pool->origin->lanes, pool);
     rc = start(pool, &chosen);
     if (rc)
         free_pool(pool);
@@ -374,6 +377,7 @@ int filch_pool_shutdown(filch_pool *pool, unsigned flags, int64_t timeout_ns, fi
     if (flags & FILCH_SHUTDOWN_CANCEL_PENDING) {
         filchi_worker_reap(pool);
         filchi_later_cancel_all(pool);
+        filchi_lane_reap(pool); /* what became due meanwhile */
     }
     if (!(flags & FILCH_SHUTDOWN_WAIT)) {
         filchi_worker_check_drained(pool);

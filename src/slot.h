@@ -45,13 +45,16 @@ struct filchi_worker {
     _Atomic bool idle;                             /* nobody holds it; the same */
     const struct filchi_thread *holder;            /* handoff's lock; what a dump noted, as the next */
     bool is_idle;
-    struct filchi_reader thief;       /* holder: as it steals */
-    uint64_t random;                  /* holder: where the next steal begins */
-    unsigned tick;                    /* holder: tasks found, for fairness */
-    struct filchi_average leaves;     /* holder: tasks that did not wait */
-    struct filchi_average outside;    /* holder: tasks from outside, waits included */
+    struct filchi_reader thief;    /* holder: as it steals */
+    uint64_t random;               /* holder: where the next steal begins */
+    unsigned tick;                 /* holder: tasks found, for fairness */
+    unsigned turned;               /* holder: the tick at which it took its turn among the lanes last */
+    unsigned heeded;               /* holder: the next of them need not be an urgent one, as the one before was */
+    struct filchi_average leaves;  /* holder: tasks that did not wait */
+    struct filchi_average outside; /* holder: tasks from outside, waits included */
     struct filchi_measures *measures; /* constant, owned; NULL: the pool measures nothing */
     filchi_counter submitted, finished, stolen, in_place, handoffs, parks;
+    filchi_counter raised, raised_over; /* entries of tasks that have another one: taken, and dealt with */
 };
 
 #endif

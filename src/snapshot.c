@@ -82,9 +82,9 @@ static void add_threads(filch_pool *pool, filch_metrics *metrics)
     pthread_mutex_unlock(&handoff->lock);
 }
 
-static void add_queues(const filch_pool *pool, filch_metrics *metrics)
+static void add_queues(filch_pool *pool, filch_metrics *metrics)
 {
-    metrics->queued_outside = filchi_inject_count(&pool->inject);
+    metrics->queued_outside = filchi_inject_count(&pool->inject) + filchi_lanes_count(&pool->origin->lanes);
     for (unsigned i = 0, n = filchi_pool_made(pool); i < n; i++) {
         const struct filchi_worker *worker = filchi_pool_worker(pool, i);
         metrics->queued_outside += filchi_batch_count(&worker->batch);

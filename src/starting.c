@@ -65,6 +65,8 @@ static void nudge(struct filchi_handoff *handoff)
 /* Under the lock: whether a blocked thread may find what it waits for in a queue and run it itself. */
 static bool may_start(const struct filchi_thread *thread)
 {
+    if (thread->full && !filchi_lane_has_room(thread->full))
+        return false;
     return thread->pokable || (thread->later && thread->news != filchi_handoff_news(thread->pool));
 }
 

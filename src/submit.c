@@ -4,6 +4,7 @@
 
 #include "cq.h"
 #include "handoff.h"
+#include "lane_place.h"
 #include "later.h"
 #include "observe.h"
 #include "options.h"
@@ -12,14 +13,6 @@
 #include <string.h>
 
 const filch_task_options filchi_submit_plainly = FILCH_TASK_OPTIONS;
-
-/* The name as the future will own it. */
-static const char *own_name(struct filchi_cold *cold, const char *name, char *allocated)
-{
-    if (allocated)
-        return allocated;
-    return memcpy(cold->name_inline, name, strlen(name) + 1);
-}
 
 /* Names that do not fit the object get a block of their own, made before anything else can fail. */
 static int copy_long_name(const char *name, char **out)
@@ -166,11 +159,28 @@ static void give_up_outside(filch_pool *pool, const filch_future *future)
     filchi_worker_check_drained(pool);
 }
 
-/* Into a queue. 0 or -ENOMEM. */
-static int push(filch_pool *pool, const struct prepared *prepared, filch_future *future)
+/* From a task: into its worker's deque, or as it asks into the queue of a lane or a level. */
+static int push_inside(filch_pool *pool, struct filchi_worker *worker, filch_future *future, uintptr_t route)
 {
-    int rc = prepared->inside ? filchi_submit_push(prepared->inside->worker, future)
-                              : filchi_inject_push(&pool->inject, future);
+    if (!route)
+        return filchi_submit_push(worker, future);
+    filchi_counter_add(&worker->submitted, 1);
+    int rc = filchi_lane_submit(pool, future, route);
+    if (rc)
+        filchi_counter_add(&worker->finished, 1); /* counted as accepted and dealt with */
+    return rc;
+}
+
+static int push_outside(filch_pool *pool, filch_future *future, uintptr_t route)
+{
+    return route ? filchi_lane_submit(pool, future, route) : filchi_inject_push(&pool->inject, future);
+}
+
+/* Into a queue. 0 or -ENOMEM. */
+static int push(filch_pool *pool, const struct prepared *prepared, filch_future *future, uintptr_t route)
+{
+    int rc = prepared->inside ? push_inside(pool, prepared->inside->worker, future, route)
+                              : push_outside(pool, future, route);
     if (rc && filchi_observer_drops(pool->origin))
         filchi_observe_drop(pool->origin, future, FILCH_CANCELLED, rc);
     if (rc && !prepared->inside)
@@ -180,14 +190,16 @@ static int push(filch_pool *pool, const struct prepared *prepared, filch_future 
 
 static int publish(filch_pool *pool, const struct prepared *prepared, filch_future *future, bool of_group)
 {
+    uintptr_t route = filchi_future_route(future);
     if (prepared->entry == FILCHI_ENTRY_CALLER_RUNS) {
         filchi_worker_run_as_guest(pool, future);
         return 0;
     }
-    int rc = push(pool, prepared, future);
+    int rc = push(pool, prepared, future, route);
     if (rc)
         return rc;
-    if (of_group && !prepared->inside) /* who waits for the group does not look there if it has not heard of it */
+    if (of_group &&
+        (route || !prepared->inside)) /* who waits for the group does not look there if it has not heard of it */
         filchi_handoff_notify_due(pool);
     else
         filchi_handoff_notify(pool);
@@ -206,7 +218,8 @@ static void mark_from_outside(struct filchi_group *group)
 static bool needs_cold(const filch_task_options *options, const struct filchi_plan *plan,
                        const struct filchi_group *group)
 {
-    return options->name || options->arg_dtor || plan || (group && options->stop != group->stop);
+    return options->name || options->arg_dtor || plan || options->lane || options->priority ||
+           (group && options->stop != group->stop);
 }
 
 /* Puts together what was prepared. */
@@ -215,7 +228,10 @@ static void fill(filch_future *future, const filch_task_options *options, struct
 {
     struct filchi_cold *cold = filchi_future_cold(future);
     if (cold) {
-        cold->name = options->name ? own_name(cold, options->name, prepared->long_name) : NULL;
+        if (options->name)
+            filchi_cold_set_name(cold, options->name, prepared->long_name);
+        filch_lane_ref(options->lane);
+        cold->route = filchi_route_of(options->lane, options->priority);
         cold->arg_dtor = options->arg_dtor;
         cold->group = future->stop & FILCHI_STOP_GROUP ? NULL : membership->group;
     }
@@ -229,12 +245,18 @@ static void fill(filch_future *future, const filch_task_options *options, struct
     }
 }
 
+static bool are_valid(const filch_pool *pool, const filch_task_options *options)
+{
+    return options->start_at_ns >= 0 && options->priority >= FILCH_LOW && options->priority <= FILCH_HIGH &&
+           (!options->lane || options->lane->origin == pool->origin);
+}
+
 int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_options *options,
                   const struct filchi_membership *membership, filch_future **out)
 {
-    int rc = options->start_at_ns < 0 ? -EINVAL : filchi_submit_refusal(pool, fn);
-    if (rc)
-        return rc;
+    int rc = filchi_submit_refusal(pool, fn);
+    if (rc || (options != &filchi_submit_plainly && !are_valid(pool, options)))
+        return rc ? rc : -EINVAL;
     struct prepared prepared;
     rc = prepare(pool, fn, options, &prepared);
     if (rc)

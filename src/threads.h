@@ -75,12 +75,16 @@ struct filchi_thread {
     unsigned robbed;               /* own: 1 more than the index of the worker it was stolen from; 0: it was not */
     struct filchi_stopped stopped; /* own */
     bool stopping;                 /* own: the last task was stopped before it ran, which takes no time */
-    bool due;                      /* own: it had waited for its time, and holds no place */
-    struct filchi_forker *forker;  /* own: what it forks with, if it ever did; kept for the next of this memory */
-    struct filchi_forker *victim;  /* own: of whom it stole a forked call last; the same */
-    filch_forked *stolen;          /* own: such a call that it has found instead of a task */
-    unsigned regions;              /* own: blocking regions it is in; the worker is given away meanwhile */
-    uint64_t awaits;               /* own: waits so far, to tell leaves from mains */
+    bool due;                      /* own: it had waited for its time or was raised, and holds no place */
+    bool laned;                    /* own: the task found last is from the lanes; of it the next two tell */
+    bool extra;                    /* own: its entry is one of two */
+    filch_lane *lane;              /* own: there is a place for it in that one; NULL: it needs none */
+    struct filchi_lane_place *lane_places; /* own: of the tasks on its stack, the innermost; see lane_place.h */
+    struct filchi_forker *forker; /* own: what it forks with, if it ever did; kept for the next of this memory */
+    struct filchi_forker *victim; /* own: of whom it stole a forked call last; the same */
+    filch_forked *stolen;         /* own: such a call that it has found instead of a task */
+    unsigned regions;             /* own: blocking regions it is in; the worker is given away meanwhile */
+    uint64_t awaits;              /* own: waits so far, to tell leaves from mains */
     int64_t left_at, away_ns;    /* own, if the pool measures: when it gave its worker away; how long it had none */
     uintptr_t stack_low;         /* own: 0 if unknown, then nothing runs in place */
     size_t stack_reserve;        /* own: what must be left below a task that is run in place, bytes */
@@ -99,6 +103,7 @@ struct filchi_thread {
     uint32_t seen;                         /* its count when the thread last looked */
     bool stalled;                          /* BLOCKED on something that nobody has started */
     bool pokable;                          /* and would start it itself, given a worker */
+    filch_lane *full;                      /* and a place in that lane; NULL: it needs none */
     bool later;                            /* BLOCKED on something that may become due */
     uint32_t news;                         /* the pool's, when it last looked whether that is so */
     bool poked;                            /* given a worker while BLOCKED */

@@ -4,6 +4,7 @@
 
 #include "find.h"
 #include "handoff.h"
+#include "lane_place.h"
 #include "later.h"
 #include "starting.h"
 #include "stopping.h"
@@ -43,7 +44,7 @@ static void count_frames(struct filchi_thread *thread, int change)
 static const char *name_of(const filch_future *future)
 {
     const struct filchi_cold *cold = filchi_future_cold(future);
-    return cold ? cold->name : NULL;
+    return cold ? filchi_cold_name(cold) : NULL;
 }
 
 static void enter_frame(struct filchi_thread *thread, struct filchi_frame *frame)
@@ -229,6 +230,36 @@ void filchi_worker_run_entry(struct filchi_thread *thread, filch_future *future,
     filchi_counter_add(&thread->worker->finished, 1);
 }
 
+void filchi_worker_run_laned(struct filchi_thread *thread, filch_future *future)
+{
+    filch_lane *lane = thread->lane;
+    bool extra = thread->extra;
+    struct filchi_lane_place place;
+    thread->laned = false;
+    if (lane)
+        filchi_lane_place_begin(thread, &place, lane);
+    filchi_worker_give_up_place(thread, future);
+    deal_with(thread, future, true);
+    filchi_counter_add(extra ? &thread->worker->raised_over : &thread->worker->finished, 1);
+    if (lane)
+        filchi_lane_place_end(thread, &place);
+}
+
+/* The guest's task takes its place as one does that goes on after a wait. */
+static void deal_as_guest(struct filchi_thread *guest, filch_future *future)
+{
+    filch_lane *lane = filchi_route_lane(filchi_future_route(future));
+    struct filchi_lane_place place;
+    if (lane) {
+        filchi_lane_place_begin(guest, &place, lane);
+        place.held = false;
+        filchi_lane_place_resume(guest);
+    }
+    deal_with(guest, future, true);
+    if (lane)
+        filchi_lane_place_end(guest, &place);
+}
+
 void filchi_worker_run_as_guest(filch_pool *pool, filch_future *future)
 {
     struct filchi_thread *here = filchi_thread_here; /* in a forked child it may be no host any more */
@@ -236,10 +267,11 @@ void filchi_worker_run_as_guest(filch_pool *pool, filch_future *future)
     if (guest.host)
         filchi_forker_show_all(filchi_worker_host(guest.host));
     filchi_thread_here = &guest;
-    deal_with(&guest, future, true);
+    deal_as_guest(&guest, future);
     filchi_stopping_tell(&guest);
     filchi_forker_free(guest.forker);
     filchi_thread_here = here;
+    filchi_lane_place_resume(here);
     filchi_worker_count_reaped(pool);
     filchi_worker_check_drained(pool);
 }
@@ -261,16 +293,37 @@ bool filchi_worker_run_newest(struct filchi_thread *thread, filch_future *future
     return true;
 }
 
-static bool run_awaited(struct filchi_thread *thread, filch_future *future)
+static bool claim_and_run(struct filchi_thread *thread, filch_future *future)
 {
-    /* Mostly it is our newest sub task: popped, it leaves no stale entry behind. */
-    if (filchi_deque_peek(&thread->worker->deque) == future)
-        return run_newest(thread, future);
     if (filchi_future_claim_in_place(future) != FILCHI_CLAIM_GOT)
         return false;
     filchi_counter_add(&thread->worker->in_place, 1);
     run_claimed(thread, future, false);
     return true;
+}
+
+/* The same, in its lane: in the place of the task that awaits it, if that is of the same, as it does not run meanwhile. */
+static bool claim_in_lane(struct filchi_thread *thread, filch_future *future, filch_lane *lane)
+{
+    const struct filchi_lane_place *here = thread->lane_places;
+    if (here && here->held && here->lane == lane)
+        return claim_and_run(thread, future);
+    if (!filchi_lane_try_enter(lane))
+        return false;
+    struct filchi_lane_place place;
+    filchi_lane_place_begin(thread, &place, lane);
+    bool ran = claim_and_run(thread, future);
+    filchi_lane_place_end(thread, &place);
+    return ran;
+}
+
+static bool run_awaited(struct filchi_thread *thread, filch_future *future)
+{
+    /* Mostly it is our newest sub task: popped, it leaves no stale entry behind. */
+    if (filchi_deque_peek(&thread->worker->deque) == future)
+        return run_newest(thread, future);
+    filch_lane *lane = filchi_route_lane(filchi_future_route(future));
+    return lane ? claim_in_lane(thread, future, lane) : claim_and_run(thread, future);
 }
 
 bool filchi_worker_run_awaited(struct filchi_thread *thread, filch_future *future)
@@ -310,7 +363,10 @@ static void begin_here(struct filchi_thread *thread)
 
 static void run_found(struct filchi_thread *thread, filch_future *found)
 {
-    filchi_worker_run_entry(thread, found, thread->outside);
+    if (thread->laned)
+        filchi_worker_run_laned(thread, found);
+    else
+        filchi_worker_run_entry(thread, found, thread->outside);
     if (thread->stopping)
         filchi_stopping_batch(thread);
 }

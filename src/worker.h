@@ -69,6 +69,8 @@ bool filchi_worker_run_newest(struct filchi_thread *thread, filch_future *future
 
 /* T's own: deals with a queue entry. The worker after it may be another one than before. */
 void filchi_worker_run_entry(struct filchi_thread *thread, filch_future *future, bool outside);
+/* T's own: the same for one from the lanes, as it was found last: see filchi_lane_take_work(). */
+void filchi_worker_run_laned(struct filchi_thread *thread, filch_future *future);
 /* T's own: a forked call of a task that runs elsewhere. */
 void filchi_worker_run_forked(struct filchi_thread *thread, const struct filchi_setting *setting,
                               filch_forker *forker, filch_forked *forked);

@@ -163,6 +163,26 @@ static void call_submit_with(struct kit *kit)
     end_future(future, rc);
 }
 
+static void call_lane_create(struct kit *kit)
+{
+    filch_lane_options options = FILCH_LANE_OPTIONS;
+    filch_lane *lane = NULL;
+    options.name = LONG_NAME;
+    int rc = WITHOUT(kit, filch_lane_create(&lane, kit->pool, &options));
+    must((rc == 0) == (lane != NULL));
+    filch_lane_unref(lane);
+}
+
+static void call_submit_to_lane(struct kit *kit)
+{
+    filch_task_options options = FILCH_TASK_OPTIONS;
+    filch_future *future = NULL;
+    must(filch_lane_create(&options.lane, kit->pool, NULL) == 0);
+    int rc = WITHOUT(kit, filch_submit_with(kit->pool, do_nothing, NULL, &options, &future));
+    filch_lane_unref(options.lane);
+    end_future(future, rc);
+}
+
 static void call_submit_after(struct kit *kit)
 {
     filch_future *future = NULL;
@@ -484,6 +504,8 @@ static const struct row rows[] = {
     MAY_FAIL(call_submit, OUTSIDE),
     MAY_FAIL(call_submit_many, ANYWHERE),
     MAY_FAIL(call_submit_with, ANYWHERE),
+    MAY_FAIL(call_lane_create, ANYWHERE),
+    MAY_FAIL(call_submit_to_lane, ANYWHERE),
     MAY_FAIL(call_submit_after, ANYWHERE),
     MAY_FAIL(call_submit_at, ANYWHERE),
     MAY_FAIL(call_future_on_done, ANYWHERE),

@@ -16,6 +16,7 @@ struct things {
     filch_stream *stream;
     filch_error *error;
     filch_guard *guard;
+    filch_lane *lane;
     filch_context_token *token;
     filch_future *done, *failed, *later;
     _Atomic int calls;
@@ -49,11 +50,14 @@ static int give_none(void *arg, void **item)
 static void look_at_pool(struct things *things)
 {
     filch_pool_stats stats = FILCH_POOL_STATS;
+    filch_lane_stats lane = FILCH_LANE_STATS;
     must(filch_default_workers() > 0 && filch_now() > 0);
     must(filch_pool_stats_get(things->pool, &stats) == 0 && stats.workers == filch_pool_workers(things->pool));
     must(filch_pool_stop(things->pool) && filch_stop_reason(things->stop) == 0);
     must(!filch_stop_requested(things->stop) && !filch_stop_error(things->stop));
     filch_stop_unref(filch_stop_ref(things->stop));
+    filch_lane_unref(filch_lane_ref(things->lane));
+    must(filch_lane_stats_get(things->lane, &lane) == 0 && !lane.queued);
     must(!filch_guard_interrupted(things->guard));
     must(filch_scope_current() == things->scope && filch_scope_stop(things->scope));
 }
@@ -135,6 +139,7 @@ static void let_go_of(struct things *things)
     filch_error_cleanup(&things->error);
     filch_guard_cleanup(&things->guard);
     filch_stop_cleanup(&things->stop);
+    filch_lane_cleanup(&things->lane);
     filch_pool_cleanup(&things->pool);
 }
 
@@ -173,6 +178,7 @@ Test(faults_none, what_looks_waits_or_lets_go_takes_no_memory)
     must(filch_mapping_begin(&things.mapping, things.pool, copy, NULL, &in, 4, &out, 4, 1, NULL) == 0);
     must(filch_stream_begin(&things.stream, things.pool, do_nothing, give_none, NULL, NULL) == 0);
     must(filch_scope_open(&things.scope, things.pool, NULL) == 0);
+    must(filch_lane_create(&things.lane, things.pool, NULL) == 0);
     withhold(-1);
     look_at_pool(&things);
     look_at_metrics(&things);

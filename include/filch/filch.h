@@ -25,10 +25,11 @@
  * 4. Together: filch_scope_open() for tasks that fail together and of which none is left afterwards.
  * 5. Later and again: filch_submit_after(); filch_retry_options in the options of a submit.
  * 6. Blocking: filch_blocking_begin() around a call that blocks gives the worker to other tasks.
- * 7. Inherited: filch_context_begin() gives values to all tasks that are submitted from there on, and theirs.
- * 8. In an event loop (epoll, libuv, io_uring): filch_cq_create(), whose descriptor is readable while there are finished
+ * 7. Several tenants: filch_lane_create() for shares and limits, the priority in the options of a submit.
+ * 8. Inherited: filch_context_begin() gives values to all tasks that are submitted from there on, and theirs.
+ * 9. In an event loop (epoll, libuv, io_uring): filch_cq_create(), whose descriptor is readable while there are finished
  *    futures to drain.
- * 9. Stopping: filch_stop, filch_future_cancel(), filch_pool_shutdown(), filch_guard_begin() for Ctrl-C.
+ * 10. Stopping: filch_stop, filch_future_cancel(), filch_pool_shutdown(), filch_guard_begin() for Ctrl-C.
  *
  * Conventions. A function that can fail returns 0 or a negative errno value; its outputs are called out and
  * are untouched on failure. Times are int64_t nanoseconds; a timeout that is negative (FILCH_FOREVER) never
@@ -88,6 +89,7 @@ typedef struct filch_scope filch_scope;     /* tasks that fail and end together 
 typedef struct filch_context filch_context; /* values of slots, immutable, counted references */
 typedef struct filch_context_token filch_context_token; /* ends what put a context in force */
 typedef struct filch_guard filch_guard;                 /* an interrupt guard */
+typedef struct filch_lane filch_lane;                   /* a queue of one tenant, with a share of the pool */
 typedef struct filch_hooks filch_hooks;                 /* what to call when something happens in a pool */
 
 #define FILCH_FOREVER INT64_C(-1)
@@ -269,13 +271,14 @@ FILCH_API int filch_pool_stats_get(filch_pool *pool, filch_pool_stats *out);
 
 /*
  * Writes to a file descriptor, for people to read, what the pool does: a line for the pool, one for each worker,
- * one for what waits outside, one for what waits for its time, one for each thread, and below a thread that is not
+ * one for what waits outside, one for each lane, one for what waits for its time, one for each thread, and below a thread that is not
  * running one for each task on its stack, the innermost first.
  *
  *     pool "fetch": 2 workers (1 idle), 3 threads of at most 258, 0 thread starts refused, open
  *     worker 0: held by fetch-2, 12 tasks in its deque, 0 in its batch
  *     worker 1: idle, 0 tasks in its deque, 0 in its batch
  *     tasks from outside: none waiting
+ *     lane "bulk": weight 1, 1 running of at most 2, 0 waiting to go on, 0 high, 17 normal, 0 low waiting
  *     tasks for later: 1 waiting for their time, 0 due, a timer thread
  *     thread fetch-2 (4713): running task "get 3"
  *     thread fetch-1 (4712): blocked
@@ -372,6 +375,9 @@ typedef struct filch_retry_options {
     { sizeof(filch_retry_options), 3, FILCH_SECONDS(1), 1.0, 0, 0.0, NULL, NULL }
 /* clang-format on */
 
+/* The order in the queue of the pool, or of a lane: see filch_lane_create(). */
+typedef enum filch_priority { FILCH_LOW = -1, FILCH_NORMAL = 0, FILCH_HIGH = 1 } filch_priority;
+
 typedef struct filch_task_options {
     size_t size;              /* sizeof(filch_task_options) */
     const char *name;         /* copied; shown in errors; NULL: none */
@@ -379,15 +385,18 @@ typedef struct filch_task_options {
     void (*arg_dtor)(void *); /* called once with arg when the future is freed; NULL: none */
     int64_t start_at_ns;      /* not before then, by filch_now(); 0: at once */
     const filch_retry_options *retry; /* copied; NULL: one attempt */
+    filch_priority priority;          /* HIGH goes before NORMAL, that before LOW, but nothing starves */
+    filch_lane *lane; /* whose task it is, of this pool; NULL: of no lane. The task takes a reference */
 } filch_task_options;
 
 /* clang-format off */
-#define FILCH_TASK_OPTIONS { sizeof(filch_task_options), NULL, NULL, NULL, 0, NULL }
+#define FILCH_TASK_OPTIONS { sizeof(filch_task_options), NULL, NULL, NULL, 0, NULL, FILCH_NORMAL, NULL }
 /* clang-format on */
 
 /*
  * Submits fn(arg). From a task of the same pool it becomes a sub task: run newest first, open to thieves. From
  * elsewhere tasks start in submission order (exactly so with one worker).
+ * With a lane, or a priority other than FILCH_NORMAL, it goes to a queue instead: see filch_lane_create().
  * `out` may be NULL: then nobody holds the future, and it is freed when the task is final.
  * A pool with a capacity does, from outside only, what its `overflow` says when no place is left; a place gets free
  * when a task is taken from the queue. One that is to start later takes none, nor does one that is submitted in a
@@ -478,6 +487,61 @@ FILCH_API int filch_sleep(int64_t duration_ns);
  */
 FILCH_API void filch_blocking_begin(filch_task *self);
 FILCH_API void filch_blocking_end(filch_task *self);
+
+/* ---- Lanes ----------------------------------------------------------------------------------------- */
+
+typedef struct filch_lane_options {
+    size_t size;          /* sizeof(filch_lane_options) */
+    const char *name;     /* copied; shown by filch_pool_dump(); NULL: none */
+    unsigned weight;      /* its share of the starts, at most 65536; 0: 1 */
+    unsigned max_running; /* most tasks of it that run at once; 0: no limit */
+} filch_lane_options;
+
+/* clang-format off */
+#define FILCH_LANE_OPTIONS { sizeof(filch_lane_options), NULL, 1, 0 }
+/* clang-format on */
+
+/*
+ * Creates a lane: a queue of its own for the tasks of one tenant (a client, a kind of request), which shares the
+ * pool's workers with the others. A task is put into it by the `lane` of its options, from outside or from a task;
+ * sub tasks without one go to their worker, as ever.
+ * While several lanes have tasks that could start, each gets starts in proportion to its weight; the tasks of no lane
+ * count as one of weight 1. A lane that was idle does not save up its share, and its next task is the next to start,
+ * so that whoever fills the pool delays others by no more than the tasks that run at that moment. Between two sub tasks,
+ * too, a worker looks whether such a task, or one of FILCH_HIGH, has come; it then runs a sub task before it takes another.
+ * Within a lane, and among the tasks of no lane, FILCH_HIGH goes before FILCH_NORMAL and that before FILCH_LOW, each in
+ * the order of submission. But while tasks of FILCH_LOW wait, at least one of 17 of the lane's starts is one of theirs, and
+ * one of 18 of FILCH_NORMAL. A task for which filch_future_wait(), filch_future_result() or another wait for one future is
+ * about to sleep, and which has not started, goes on to the end of FILCH_HIGH; once, and from a worker's sub tasks too.
+ * With max_running no more than so many of the lane's tasks run at once. One that waits for futures does not run
+ * meanwhile, and goes on when there is a place again, before others of the lane start: so it may await tasks of its own
+ * lane, or of others, whatever their limits. One in a blocking region runs. What runs on the stack of a waiting task (sub
+ * tasks and forked calls) does so in its place.
+ * Context: any thread; does not block.
+ * Ownership: the caller owns a reference *out, and may drop it at once: tasks hold their own. A lane may outlive its pool.
+ * Errors: -EINVAL (no pool, a weight out of range, size 0), -E2BIG, -ENOMEM.
+ */
+FILCH_API int filch_lane_create(filch_lane **out, filch_pool *pool, const filch_lane_options *options);
+FILCH_API filch_lane *filch_lane_ref(filch_lane *lane); /* returns `lane`; NULL is allowed */
+FILCH_API void filch_lane_unref(filch_lane *lane);      /* NULL is allowed */
+
+typedef struct filch_lane_stats {
+    size_t size;      /* sizeof(filch_lane_stats), set by the caller */
+    size_t queued;    /* tasks that wait to be started, those that were cancelled meanwhile included */
+    unsigned running; /* tasks that run, waiting ones not included; or have just ended */
+    size_t resuming;  /* tasks whose wait is over, but for a place in the lane */
+    uint64_t started; /* tasks taken from the queue so far; each attempt counts, and those cancelled in the queue */
+} filch_lane_stats;
+
+/* clang-format off */
+#define FILCH_LANE_STATS { sizeof(filch_lane_stats), 0, 0, 0, 0 }
+/* clang-format on */
+
+/*
+ * Fills *out; the numbers are of one instant.
+ * Context: any thread; does not block. Errors: -EINVAL (no lane, out->size 0).
+ */
+FILCH_API int filch_lane_stats_get(filch_lane *lane, filch_lane_stats *out);
 
 /* ---- Futures --------------------------------------------------------------------------------------- */
 
@@ -1223,6 +1287,7 @@ FILCH_API void filch_error_cleanup(filch_error **error);
 FILCH_API void filch_context_token_cleanup(filch_context_token **token); /* ends it */
 FILCH_API void filch_context_cleanup(filch_context **context);           /* drops it */
 FILCH_API void filch_guard_cleanup(filch_guard **guard);
+FILCH_API void filch_lane_cleanup(filch_lane **lane);
 
 #ifdef __cplusplus
 }
