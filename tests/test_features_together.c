@@ -4,6 +4,15 @@
 
 SUITE(features_together);
 
+static int wait_for(filch_pool *pool, filch_fn *fn, void *arg)
+{
+    filch_future *future = NULL;
+    int rc = filch_submit(pool, fn, arg, &future);
+    rc = rc ? rc : filch_future_wait(future, FILCH_FOREVER);
+    filch_future_unref(future);
+    return rc;
+}
+
 /* ---- Metrics with a capacity ---- */
 
 Test(features_together, waits_of_a_pool_with_a_capacity_are_counted_once)
@@ -23,5 +32,67 @@ Test(features_together, waits_of_a_pool_with_a_capacity_are_counted_once)
     cr_assert_geq(metrics.wait.count, N - 128);
     cr_assert_leq(metrics.wait.count, N + 1, "%llu", (unsigned long long)metrics.wait.count);
     filch_pool_destroy(pool);
+}
+
+/* ---- Contexts whose destructors do more than they should ---- */
+
+struct values {
+    _Atomic int ended[3];
+};
+
+static void end_second(void *values)
+{
+    atomic_fetch_add(&((struct values *)values)->ended[1], 1);
+}
+
+/* Runs a task in place in a context of its own. */
+static void end_first(void *arg)
+{
+    struct values *values = arg;
+    filch_context_token *token = NULL;
+    filch_future *future = NULL;
+    filch_pool *pool = filch_task_pool(filch_task_current());
+    atomic_fetch_add(&values->ended[0], 1);
+    must(filch_context_begin(&token, 0, values, end_second) == 0);
+    must(filch_submit(pool, do_nothing, NULL, &future) == 0);
+    filch_context_end(token);
+    must(filch_future_wait(future, FILCH_FOREVER) == 0);
+    filch_future_unref(future);
+}
+
+static void end_third(void *values)
+{
+    atomic_fetch_add(&((struct values *)values)->ended[2], 1);
+}
+
+static int meet_destructors(filch_task *self, void *arg)
+{
+    struct values *values = arg;
+    filch_context_token *token = NULL;
+    filch_future *future = NULL;
+    must(filch_context_begin(&token, 0, values, end_first) == 0);
+    must(filch_submit(filch_task_pool(self), do_nothing, NULL, &future) == 0);
+    filch_context_end(token);
+    must(filch_future_wait(future, FILCH_FOREVER) == 0); /* in place: the thread has the last of its context */
+    filch_future_unref(future);
+    must(filch_submit(filch_task_pool(self), do_nothing, NULL, NULL) == 0); /* in another one, so it ends here */
+    return 0;
+}
+
+Test(features_together, a_destructor_may_run_a_task_of_another_context_in_place)
+{
+    filch_pool_options options = FILCH_POOL_OPTIONS;
+    filch_pool *pool = NULL;
+    filch_context_token *token = NULL;
+    struct values values = { { 0 } };
+    options.workers = 1;
+    options.no_spare_threads = true;
+    must(filch_pool_create(&pool, &options) == 0);
+    must(filch_context_begin(&token, 0, &values, end_third) == 0);
+    must(wait_for(pool, meet_destructors, &values) == 0);
+    filch_context_end(token);
+    filch_pool_destroy(pool);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(atomic_load(&values.ended[i]), 1, "%d: %d", i, atomic_load(&values.ended[i]));
 }
 
