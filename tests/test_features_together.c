@@ -96,3 +96,64 @@ Test(features_together, a_destructor_may_run_a_task_of_another_context_in_place)
         cr_assert_eq(atomic_load(&values.ended[i]), 1, "%d: %d", i, atomic_load(&values.ended[i]));
 }
 
+/* ---- Hooks and waiters that help ---- */
+
+struct steals {
+    _Atomic unsigned here;
+    pthread_t thread;
+};
+
+static void on_steal(const filch_event *event, void *arg)
+{
+    struct steals *steals = arg;
+    must(event->victim != event->worker);
+    atomic_fetch_add(&steals->here, pthread_equal(pthread_self(), steals->thread) != 0);
+}
+
+static int say(filch_task *self, void *event)
+{
+    (void)self;
+    event_signal(event);
+    return 0;
+}
+
+static void *lend(void *pool)
+{
+    must(filch_pool_lend(pool, NULL) == 0);
+    return NULL;
+}
+
+/* Leaves a task in the queue of its worker, and holds that until it was run. */
+static int leave_one(filch_task *self, void *ran)
+{
+    must(filch_submit(filch_task_pool(self), say, ran, NULL) == 0);
+    event_await(ran);
+    return 0;
+}
+
+Test(features_together, a_steal_by_who_waits_outside_is_told)
+{
+    struct steals steals = { .thread = pthread_self() };
+    struct event ran = EVENT;
+    filch_hooks hooks = FILCH_HOOKS;
+    filch_pool_options options = FILCH_POOL_OPTIONS;
+    filch_pool *pool = NULL;
+    filch_future *future = NULL;
+    hooks.arg = &steals;
+    hooks.on_steal = on_steal;
+    options.workers = 2;
+    options.hooks = &hooks;
+    options.lent_threads_only = true;
+    options.waiters_help = true;
+    must(filch_pool_create(&pool, &options) == 0);
+    pthread_t lender;
+    must(pthread_create(&lender, NULL, lend, pool) == 0);
+    must(filch_submit(pool, leave_one, &ran, &future) == 0);
+    UNTIL(filch_future_state(future) == FILCH_RUNNING); /* on the lent thread */
+    must(filch_future_wait(future, FILCH_FOREVER) == 0);
+    filch_future_unref(future);
+    cr_assert_eq(atomic_load(&steals.here), 1);
+    must(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
+    pthread_join(lender, NULL);
+    filch_pool_destroy(pool);
+}
