@@ -190,6 +190,8 @@ int filchi_observe_submit(filch_pool *pool, filch_future *future, unsigned weigh
     uint64_t stamp = weight ? filchi_metrics_stamp(weight) : 0;
     int rc = data ? add_note(pool->origin->memory, future, data, stamp) : 0;
     if (rc) {
+        if (pool->observer && pool->observer->metrics)
+            filchi_metrics_dropped(pool->observer->metrics, FILCH_CANCELLED);
         event.state = FILCH_CANCELLED;
         event.code = rc;
         tell_drop(pool, &event);

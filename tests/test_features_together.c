@@ -157,3 +157,70 @@ Test(features_together, a_steal_by_who_waits_outside_is_told)
     pthread_join(lender, NULL);
     filch_pool_destroy(pool);
 }
+
+/* ---- A submit whose hook leaves something for which there is no memory ---- */
+
+static _Thread_local bool no_memory;
+
+static void *take(size_t bytes, size_t alignment, void *arg)
+{
+    (void)arg;
+    if (no_memory)
+        return NULL;
+    return aligned_alloc(alignment < sizeof(void *) ? sizeof(void *) : alignment,
+                         (bytes + alignment - 1) & ~(alignment - 1));
+}
+
+static void give(void *memory, size_t bytes, size_t alignment, void *arg)
+{
+    (void)bytes;
+    (void)alignment;
+    (void)arg;
+    free(memory);
+}
+
+static void leave_a_word(const filch_event *event, void *arg)
+{
+    *event->data = arg;
+    no_memory = true;
+}
+
+static void have_memory(const filch_event *event, void *arg)
+{
+    must(event->state == FILCH_CANCELLED && *event->data == arg);
+    no_memory = false;
+}
+
+static int submit_in_vain(filch_task *self, void *pool)
+{
+    filch_future *future = NULL;
+    (void)self;
+    must(filch_submit(pool, do_nothing, NULL, &future) == -ENOMEM);
+    must(!future);
+    return 0;
+}
+
+Test(features_together, a_submit_that_a_hook_undoes_is_counted_as_cancelled)
+{
+    const filch_allocator allocator = { sizeof allocator, take, give, NULL };
+    filch_hooks hooks = FILCH_HOOKS;
+    filch_pool_options options = FILCH_POOL_OPTIONS;
+    filch_metrics metrics = FILCH_METRICS;
+    filch_pool *pool = NULL, *plain = pool_of(1);
+    hooks.arg = &hooks;
+    hooks.on_submit = leave_a_word;
+    hooks.on_drop = have_memory;
+    options.workers = 1;
+    options.hooks = &hooks;
+    options.metrics = true;
+    options.allocator = &allocator;
+    must(filch_pool_create(&pool, &options) == 0);
+    must(submit_in_vain(NULL, pool) == 0);
+    must(wait_for(plain, submit_in_vain, pool) == 0);
+    must(filch_metrics_get(pool, &metrics) == 0);
+    cr_assert_eq(metrics.cancelled, 2);
+    cr_assert_eq(metrics.submitted, 2);
+    cr_assert_eq(metrics.finished, 2);
+    filch_pool_destroy(plain);
+    filch_pool_destroy(pool);
+}
