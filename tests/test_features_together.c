@@ -34,6 +34,28 @@ Test(features_together, waits_of_a_pool_with_a_capacity_are_counted_once)
     filch_pool_destroy(pool);
 }
 
+Test(features_together, waits_of_two_pools_are_counted_apart)
+{
+    enum { N = 2000 };
+    filch_pool_options options = FILCH_POOL_OPTIONS;
+    filch_metrics metrics = FILCH_METRICS;
+    filch_pool *busy = NULL, *quiet = NULL;
+    options.workers = 1;
+    options.metrics = true;
+    must(filch_pool_create(&busy, &options) == 0 && filch_pool_create(&quiet, &options) == 0);
+    for (int i = 0; i < N; i++) {
+        for (int k = 0; k < 20; k++)
+            must(filch_submit(busy, do_nothing, NULL, NULL) == 0);
+        must(filch_submit(quiet, do_nothing, NULL, NULL) == 0);
+    }
+    must(filch_pool_shutdown(quiet, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
+    must(filch_metrics_get(quiet, &metrics) == 0);
+    cr_assert_geq(metrics.wait.count, N - 128, "%llu", (unsigned long long)metrics.wait.count);
+    cr_assert_leq(metrics.wait.count, N, "%llu", (unsigned long long)metrics.wait.count);
+    filch_pool_destroy(quiet);
+    filch_pool_destroy(busy);
+}
+
 /* ---- Contexts whose destructors do more than they should ---- */
 
 struct values {
