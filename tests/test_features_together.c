@@ -2,6 +2,8 @@
 /* What a pool can be asked for, where one thing meets another; stress_features.c has all of it at once. */
 #include "support.h"
 
+#include <sys/wait.h>
+
 SUITE(features_together);
 
 static int wait_for(filch_pool *pool, filch_fn *fn, void *arg)
@@ -244,5 +246,109 @@ Test(features_together, a_submit_that_a_hook_undoes_is_counted_as_cancelled)
     cr_assert_eq(metrics.submitted, 2);
     cr_assert_eq(metrics.finished, 2);
     filch_pool_destroy(plain);
+    filch_pool_destroy(pool);
+}
+
+/* ---- fork() ---- */
+
+static _Atomic unsigned told;
+
+static void tell(const filch_event *event, void *arg)
+{
+    (void)event;
+    (void)arg;
+    atomic_fetch_add(&told, 1);
+}
+
+/* With all of it, for whoever waits. */
+static filch_pool *pool_with_all(void)
+{
+    const filch_allocator allocator = { sizeof allocator, take, give, NULL };
+    filch_hooks hooks = FILCH_HOOKS;
+    filch_pool_options options = FILCH_POOL_OPTIONS;
+    filch_pool *pool = NULL;
+    hooks.on_submit = hooks.on_start = hooks.on_finish = hooks.on_drop = hooks.on_park = hooks.on_unpark = tell;
+    options.workers = 2;
+    options.hooks = &hooks;
+    options.metrics = true;
+    options.allocator = &allocator;
+    options.lent_threads_only = true;
+    options.waiters_help = true;
+    options.pin = true;
+    options.capacity = 8;
+    must(filch_pool_create(&pool, &options) == 0);
+    return pool;
+}
+
+static int see_value(filch_task *self, void *value)
+{
+    (void)self;
+    return filch_context_get(0) == value ? 0 : -EINVAL;
+}
+
+/* The pool is the parent's: nothing of it works, nothing hangs, nothing is told. A new one works. */
+static void be_the_child(filch_pool *pool, filch_future *waiting, filch_context_token *token)
+{
+    filch_metrics metrics = FILCH_METRICS;
+    unsigned before = atomic_load(&told);
+    must(filch_submit(pool, do_nothing, NULL, NULL) == -EOWNERDEAD);
+    must(filch_metrics_get(pool, &metrics) == -EOWNERDEAD && filch_metrics_format(pool, NULL, 0) == -EOWNERDEAD);
+    must(filch_pool_lend(pool, NULL) == -EOWNERDEAD);
+    must(!filch_future_cancel(waiting) && filch_future_wait(waiting, FILCH_FOREVER) == -EOWNERDEAD);
+    filch_future_unref(waiting);
+    must(filch_pool_destroy(pool) == -EOWNERDEAD && atomic_load(&told) == before);
+    filch_pool *own = pool_with_all();
+    must(wait_for(own, see_value, filch_context_get(0)) == 0);
+    must(filch_pool_destroy(own) == 0 && atomic_load(&told) > before);
+    filch_context_end(token);
+}
+
+static int fork_and_return(filch_task *self, void *child)
+{
+    (void)self;
+    *(pid_t *)child = fork();
+    return 0;
+}
+
+static int status_of(pid_t child)
+{
+    int status = -1;
+    must(child > 0 && waitpid(child, &status, 0) == child);
+    return status;
+}
+
+Test(features_together, a_child_of_fork_has_nothing_of_them)
+{
+    filch_pool *pool = pool_with_all();
+    filch_context_token *token = NULL;
+    filch_future *waiting = NULL;
+    struct values values = { { 0 } };
+    must(filch_context_begin(&token, 0, &values, end_third) == 0);
+    must(filch_submit(pool, see_value, &values, &waiting) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        be_the_child(pool, waiting, token);
+        _exit(7);
+    }
+    cr_assert_eq(WEXITSTATUS(status_of(child)), 7);
+    must(filch_future_wait(waiting, FILCH_FOREVER) == 0);
+    filch_future_unref(waiting);
+    filch_context_end(token);
+    cr_assert_eq(atomic_load(&values.ended[2]), 1);
+    filch_pool_destroy(pool);
+}
+
+Test(features_together, a_task_that_forks_on_a_thread_that_helps_ends_with_it_in_the_child)
+{
+    filch_pool *pool = pool_with_all();
+    filch_context_token *token = NULL;
+    struct values values = { { 0 } };
+    pid_t child = -1, parent = getpid();
+    must(filch_context_begin(&token, 0, &values, end_third) == 0);
+    must(wait_for(pool, fork_and_return, &child) == 0);
+    must(getpid() == parent); /* the child's only thread has ended */
+    cr_assert(WIFEXITED(status_of(child)));
+    filch_context_end(token);
+    cr_assert_eq(atomic_load(&values.ended[2]), 1);
     filch_pool_destroy(pool);
 }
