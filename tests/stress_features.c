@@ -4,188 +4,11 @@
  * pinned workers, a capacity, through every way to submit a task and every way in which one ends. At the end everything
  * adds up: events, counts of the metrics, memory, contexts and arguments.
  */
-#include "stress.h"
+#include "features.h"
 
-#include <filch/filch.h>
+#include <fcntl.h>
 
-enum { JOBS = 256, MANY = 12 };
-
-static struct {
-    _Atomic uint64_t submitted, started, again, dropped, parked, unparked, gave, resumed, noted, forgotten;
-    _Atomic uint64_t ended[FILCH_STOPPED + 1];
-    _Atomic uint64_t contexts, destroyed, owned, disowned, results, freed, callbacks, called, elements;
-    _Atomic uint64_t given_bytes; /* those that are not given back */
-    _Atomic uint64_t given_blocks;
-    _Atomic uint64_t ran;
-} seen;
-
-static void count(_Atomic uint64_t *number)
-{
-    atomic_fetch_add_explicit(number, 1, memory_order_relaxed);
-}
-
-/* ---- The allocator: each block says what it was asked for ---- */
-
-struct block {
-    size_t bytes, alignment;
-    uint64_t mark, unused; /* a power of two in all */
-};
-_Static_assert(sizeof(struct block) == 32, "it may lie before what is aligned to less");
-#define TAKEN UINT64_C(0x7A6B5C4D3E2F1011)
-
-/* There is no memory for the note of the task that this thread submits. */
-static _Thread_local bool fails;
-
-static void *take(size_t bytes, size_t alignment, void *arg)
-{
-    CHECK(arg == &seen);
-    if (fails) {
-        fails = false;
-        return NULL;
-    }
-    size_t before = alignment < sizeof(struct block) ? sizeof(struct block) : alignment;
-    char *memory = aligned_alloc(before, (before + bytes + before - 1) / before * before);
-    CHECK(memory);
-    memset(memory, 0x5A, before + bytes);
-    *(struct block *)(void *)(memory + before - sizeof(struct block)) =
-        (struct block) { bytes, alignment, TAKEN, 0 };
-    atomic_fetch_add(&seen.given_bytes, bytes);
-    count(&seen.given_blocks);
-    return memory + before;
-}
-
-static void give(void *memory, size_t bytes, size_t alignment, void *arg)
-{
-    struct block *block = (struct block *)(void *)((char *)memory - sizeof *block);
-    CHECK(arg == &seen && memory);
-    CHECK(block->mark == TAKEN && block->bytes == bytes && block->alignment == alignment);
-    block->mark = 0;
-    size_t before = alignment < sizeof *block ? sizeof *block : alignment;
-    atomic_fetch_sub(&seen.given_bytes, bytes);
-    atomic_fetch_sub(&seen.given_blocks, 1);
-    free((char *)memory - before);
-}
-
-/* ---- The hooks ---- */
-
-static _Thread_local struct {
-    const filch_task *tasks[1024];
-    unsigned n;
-} nest;
-
-/* What a submit leaves with its task. */
-struct note {
-    void *context;
-    const filch_task *task;
-};
-
-static void on_submit(const filch_event *event, void *arg)
-{
-    (void)arg;
-    count(&seen.submitted);
-    if (((uintptr_t)event->task / 64) % 3 == 0)
-        return;
-    struct note *note = malloc(sizeof *note);
-    CHECK(note);
-    *note = (struct note) { filch_context_get(0), event->task };
-    *event->data = note;
-    count(&seen.noted);
-    fails = ((uintptr_t)event->task / 64) % 32 == 1;
-}
-
-static struct note *note_of(const filch_event *event)
-{
-    struct note *note = *event->data;
-    CHECK(!note || note->task == event->task);
-    return note;
-}
-
-static void forget(const filch_event *event)
-{
-    struct note *note = note_of(event);
-    if (note)
-        count(&seen.forgotten);
-    free(note);
-    *event->data = NULL;
-}
-
-static void on_start(const filch_event *event, void *arg)
-{
-    (void)arg;
-    const struct note *note = note_of(event);
-    count(&seen.started);
-    CHECK(event->attempt > 0 && event->state == FILCH_RUNNING);
-    CHECK((event->thread == FILCH_NONE) == (event->worker == FILCH_NONE));
-    CHECK(!note || note->context == filch_context_get(0));
-    CHECK(nest.n < 1024);
-    nest.tasks[nest.n++] = event->task;
-}
-
-static void on_finish(const filch_event *event, void *arg)
-{
-    (void)arg;
-    const struct note *note = note_of(event);
-    CHECK(nest.n > 0 && nest.tasks[--nest.n] == event->task);
-    CHECK(!note || note->context == filch_context_get(0));
-    CHECK((event->thread == FILCH_NONE) == (event->worker == FILCH_NONE));
-    if (event->state == FILCH_RETRY_WAIT) {
-        count(&seen.again);
-        return;
-    }
-    CHECK(event->state >= FILCH_DONE && event->state != FILCH_CANCELLED);
-    count(&seen.ended[event->state]);
-    forget(event);
-}
-
-static void on_drop(const filch_event *event, void *arg)
-{
-    (void)arg;
-    CHECK(event->state == FILCH_CANCELLED || event->state == FILCH_STOPPED);
-    CHECK(event->code < 0);
-    count(&seen.dropped);
-    count(&seen.ended[event->state]);
-    forget(event);
-}
-
-static void on_steal(const filch_event *event, void *arg)
-{
-    (void)arg;
-    CHECK(event->victim != FILCH_NONE && event->victim != event->worker && event->thread != FILCH_NONE);
-}
-
-#define COUNTER(function, number)                             \
-    static void function(const filch_event *event, void *arg) \
-    {                                                         \
-        (void)arg;                                            \
-        CHECK(event->thread != FILCH_NONE);                   \
-        count(&seen.number);                                  \
-    }
-
-COUNTER(on_park, parked)
-COUNTER(on_unpark, unparked)
-COUNTER(on_handoff, gave)
-COUNTER(on_resume, resumed)
-
-/* ---- Contexts ---- */
-
-static void destroy_value(void *value)
-{
-    CHECK(*(uint64_t *)value == TAKEN);
-    *(uint64_t *)value = 0;
-    free(value);
-    count(&seen.destroyed);
-}
-
-static filch_context_token *open_context(void)
-{
-    filch_context_token *token = NULL;
-    uint64_t *value = malloc(sizeof *value);
-    CHECK(value);
-    *value = TAKEN;
-    CHECK(filch_context_begin(&token, 0, value, destroy_value) == 0);
-    count(&seen.contexts);
-    return token;
-}
+enum { MANY = 12 };
 
 /* ---- Tasks ---- */
 
@@ -225,6 +48,24 @@ static void on_done(filch_future *future, void *context)
 
 static void play(filch_pool *pool, uint64_t *random, unsigned depth, unsigned steps);
 
+/* Another pool, whose tasks do nothing with the first one. */
+static filch_pool *beside;
+
+static int work(filch_task *self, void *arg);
+
+static void ask_beside(uint64_t *random)
+{
+    filch_task_options options = FILCH_TASK_OPTIONS;
+    filch_future *future = NULL;
+    struct job *job = new_job(random, 0);
+    options.arg_dtor = free_job;
+    if (filch_submit_with(beside, work, job, &options, &future))
+        free_job(job);
+    if (future)
+        filch_future_wait(future, FILCH_FOREVER);
+    filch_future_unref(future);
+}
+
 static int work(filch_task *self, void *arg)
 {
     const struct job *job = arg;
@@ -238,6 +79,8 @@ static int work(filch_task *self, void *arg)
         filch_blocking_begin(self);
         filch_blocking_end(self);
     }
+    if (filch_task_pool(self) != beside && stress_below(&random, 16) == 0)
+        ask_beside(&random);
     if (stress_below(&random, 16) == 0)
         filch_sleep(FILCH_US(20));
     if (token && stress_below(&random, 2) == 0) {
@@ -279,8 +122,22 @@ static int double_it(filch_task *self, const void *in, void *out, void *context)
 
 /* ---- Ways to submit ---- */
 
+/* Of whoever put it there last. */
+static _Atomic(filch_future *) shared;
+
+/* Others cancel it too, and we one of theirs. */
+static void share(filch_future *mine)
+{
+    filch_future *future = atomic_exchange(&shared, mine ? filch_future_ref(mine) : NULL);
+    if (future && filch_future_cancel(future))
+        CHECK(filch_future_state(future) == FILCH_CANCELLED && filch_future_cancel(future));
+    filch_future_unref(future);
+}
+
 static void end_future(filch_future *future, uint64_t *random)
 {
+    if (stress_below(random, 3) == 0)
+        share(future);
     if (stress_below(random, 5) == 0) {
         count(&seen.callbacks);
         CHECK(filch_future_on_done(future, on_done, filch_context_get(0)) == 0);
@@ -406,9 +263,25 @@ static void submit_to_cq(filch_pool *pool, uint64_t *random)
     filch_cq_destroy(cq);
 }
 
+/* While all goes on. */
+static void look(filch_pool *pool, uint64_t *random)
+{
+    static _Thread_local filch_metrics metrics = FILCH_METRICS;
+    CHECK(filch_metrics_get(pool, &metrics) == 0);
+    CHECK(metrics.finished <= metrics.submitted);
+    if (stress_below(random, 16) == 0) {
+        int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        int rc = filch_pool_dump(pool, fd);
+        CHECK(rc == 0 || rc == -EBUSY);
+        close(fd);
+    }
+}
+
 static void play(filch_pool *pool, uint64_t *random, unsigned depth, unsigned steps)
 {
     for (unsigned i = 0; i < steps; i++) {
+        if (stress_below(random, 16) == 0)
+            look(pool, random);
         filch_context_token *token = stress_below(random, 3) ? NULL : open_context();
         switch (stress_below(random, 8)) {
         case 0:
@@ -465,31 +338,22 @@ static void *lend(void *arg)
     return NULL;
 }
 
-static filch_pool *create(uint64_t *random)
+static filch_pool *create(uint64_t *random, bool plain)
 {
     const filch_allocator allocator = { sizeof allocator, take, give, &seen };
-    filch_hooks hooks = FILCH_HOOKS;
+    const filch_hooks hooks = all_hooks();
     filch_pool_options options = FILCH_POOL_OPTIONS;
     filch_pool *pool = NULL;
-    hooks.on_submit = on_submit;
-    hooks.on_start = on_start;
-    hooks.on_finish = on_finish;
-    hooks.on_drop = on_drop;
-    hooks.on_steal = on_steal;
-    hooks.on_park = on_park;
-    hooks.on_unpark = on_unpark;
-    hooks.on_handoff = on_handoff;
-    hooks.on_resume = on_resume;
     options.hooks = &hooks;
     options.metrics = true;
     options.allocator = &allocator;
     options.workers = stress.workers ? stress.workers : 1 + stress_below(random, 4);
-    options.no_spare_threads = stress_below(random, 4) == 0;
-    options.lent_threads_only = stress_below(random, 4) == 0;
     options.waiters_help = stress_below(random, 2);
     options.pin = stress_below(random, 2);
     options.idle = (filch_idle_policy)stress_below(random, 3);
-    options.capacity = stress_below(random, 2) ? 4 : 0;
+    options.no_spare_threads = !plain && stress_below(random, 4) == 0;
+    options.lent_threads_only = !plain && stress_below(random, 4) == 0;
+    options.capacity = !plain && stress_below(random, 2) ? 4 : 0;
     options.overflow = options.lent_threads_only || stress_below(random, 2) ? FILCH_CALLER_RUNS : FILCH_BLOCK;
     CHECK(filch_pool_create(&pool, &options) == 0);
     return pool;
@@ -497,15 +361,16 @@ static filch_pool *create(uint64_t *random)
 
 static void check_metrics(filch_pool *pool)
 {
-    filch_metrics metrics = FILCH_METRICS;
-    CHECK(filch_metrics_get(pool, &metrics) == 0);
+    filch_metrics metrics = FILCH_METRICS, others = FILCH_METRICS;
+    CHECK(filch_metrics_get(pool, &metrics) == 0 && filch_metrics_get(beside, &others) == 0);
     CHECK_IS(metrics.finished, metrics.submitted);
-    CHECK_IS(metrics.submitted, seen.submitted + seen.again);
-    CHECK_IS(metrics.done, seen.ended[FILCH_DONE]);
-    CHECK_IS(metrics.failed, seen.ended[FILCH_FAILED]);
-    CHECK_IS(metrics.stopped, seen.ended[FILCH_STOPPED]);
-    CHECK_IS(metrics.cancelled, seen.ended[FILCH_CANCELLED]);
-    CHECK_IS(metrics.retried, seen.again);
+    CHECK_IS(others.finished, others.submitted);
+    CHECK_IS(metrics.submitted + others.submitted, seen.submitted + seen.again);
+    CHECK_IS(metrics.done + others.done, seen.ended[FILCH_DONE]);
+    CHECK_IS(metrics.failed + others.failed, seen.ended[FILCH_FAILED]);
+    CHECK_IS(metrics.stopped + others.stopped, seen.ended[FILCH_STOPPED]);
+    CHECK_IS(metrics.cancelled + others.cancelled, seen.ended[FILCH_CANCELLED]);
+    CHECK_IS(metrics.retried + others.retried, seen.again);
     CHECK(metrics.queued_inside == 0 && metrics.queued_outside == 0 && metrics.delayed == 0 && metrics.due == 0);
     CHECK(filch_metrics_format(pool, NULL, 0) > 0);
 }
@@ -538,8 +403,9 @@ static void play_round(unsigned long round)
     struct producer lent[2], producers[64];
     pthread_t lenders[2], threads[64];
     filch_stop *until = NULL;
-    filch_pool *pool = create(&random);
+    filch_pool *pool = create(&random, false);
     unsigned n_lent = 2;
+    beside = create(&random, true);
     CHECK(filch_stop_create(&until, NULL) == 0);
     stress_phase("submitting");
     for (unsigned i = 0; i < n_lent; i++) {
@@ -561,14 +427,17 @@ static void play_round(unsigned long round)
     for (unsigned i = 0; i < stress.threads; i++)
         pthread_join(threads[i], NULL);
     stress_phase("shutting down");
+    share(NULL);
     CHECK(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
+    share(NULL); /* by a task */
+    CHECK(filch_pool_shutdown(beside, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
     check_events();
     check_metrics(pool);
     filch_stop_request(until, -ECANCELED);
     for (unsigned i = 0; i < n_lent; i++)
         pthread_join(lenders[i], NULL);
     stress_phase("destroying");
-    CHECK(filch_pool_destroy(pool) == 0);
+    CHECK(filch_pool_destroy(pool) == 0 && filch_pool_destroy(beside) == 0);
     filch_stop_unref(until);
     check_events();
     check_all_is_gone();
