@@ -344,11 +344,12 @@ Test(features_together, a_task_that_forks_on_a_thread_that_helps_ends_with_it_in
     filch_context_token *token = NULL;
     struct values values = { { 0 } };
     pid_t child = -1, parent = getpid();
-    must(filch_context_begin(&token, 0, &values, end_third) == 0);
+    if (!SANITIZED) /* it is lost with the child's thread, as filch.h says, which would be a leak */
+        must(filch_context_begin(&token, 0, &values, end_third) == 0);
     must(wait_for(pool, fork_and_return, &child) == 0);
     must(getpid() == parent); /* the child's only thread has ended */
     cr_assert(WIFEXITED(status_of(child)));
     filch_context_end(token);
-    cr_assert_eq(atomic_load(&values.ended[2]), 1);
+    cr_assert_eq(atomic_load(&values.ended[2]), !SANITIZED);
     filch_pool_destroy(pool);
 }
