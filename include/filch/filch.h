@@ -1167,7 +1167,7 @@ typedef struct filch_metrics {
  * Fills *out without stopping anything. The numbers need not be of one instant; those
  * that count never become less, and `finished` is never more than `submitted`.
  * The histograms estimate, unless tasks are long: while they take more than 50 us each one is timed; else one in
- * seventeen, of submits on each thread one in 1 to 128 at random, and of filch_submit_many() one in 63; and what is timed
+ * seventeen, of each thread's submits to the pool one in 1 to 128 at random, and of filch_submit_many() one in 63; and what is timed
  * counts as many times as tasks were passed over before it, itself included. So `count` is the number of tasks but for
  * the few since the last that was timed, and `sum_ns` has the sum of all of them as its mean. Tasks that a caller runs
  * itself (FILCH_CALLER_RUNS) are in `wait` and not in `run` and `busy`.
