@@ -96,6 +96,8 @@ filch_context *filchi_context_take_slowly(filch_context *context)
     struct filchi_context_here *here = &filchi_context_here;
     if (here->stocked != context)
         filchi_context_flush();
+    if (here->stocked && here->stocked != context) /* by a destructor, which ran a task here */
+        return filch_context_ref(context);
     atomic_fetch_add_explicit(&context->refs, AT_ONCE, memory_order_relaxed); /* relaxed: it is in force here. */
     here->stocked = context;
     here->stock += AT_ONCE - 1;

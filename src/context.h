@@ -78,11 +78,13 @@ static inline void filchi_context_flush(void)
         filchi_context_give_stock();
 }
 
-/* Before a lock is taken under which something is submitted: a stock of another context goes now. */
+/* Before a lock is taken under which something is submitted: a stock of another context goes now, and what its
+ * destructors leave. */
 static inline void filchi_context_ready(void)
 {
-    if (filchi_context_here.current && filchi_context_here.stocked != filchi_context_here.current)
-        filchi_context_flush();
+    const struct filchi_context_here *here = &filchi_context_here;
+    while (here->current && here->stocked && here->stocked != here->current)
+        filchi_context_give_stock();
 }
 
 /* Puts it in force, or nothing. The caller keeps it until it leaves. */

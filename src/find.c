@@ -298,10 +298,13 @@ filch_future *filchi_find_once(struct filchi_thread *thread)
         found = take_plain(thread);
     if (!found)
         filchi_stopping_tell(thread);
+    thread->robbed = 0;
     if (!found && !(found = steal(thread, false)))
         filchi_forker_steal(thread);
     if (found || thread->stolen)
         filchi_handoff_found(thread);
+    if (found)
+        filchi_observe_stolen(thread, found);
     return found;
 }
 

@@ -195,7 +195,7 @@ static void drop(const struct filchi_origin *origin, filch_future *future, filch
 /* Ends one that has not started, or waits. If there is an observer, which is told, the caller holds a handle. */
 static bool move_unrun(filch_future *future, filch_state from, filch_state to, uintptr_t *old)
 {
-    const struct filchi_origin *origin = filchi_origin_of(future);
+    struct filchi_origin *origin = filchi_origin_of(future);
     if (!filchi_observer_drops(origin))
         return filchi_waitlist_move(&future->waiters, from, to, old);
     filchi_observer_hold(origin);

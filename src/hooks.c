@@ -30,9 +30,8 @@ int filchi_observe_init(filch_pool *pool, const filch_pool_options *options)
 
 void filchi_observe_settle(const filch_pool *pool)
 {
-    const struct filchi_observer *observer = pool->observer;
     /* acquire C4: pairs with release C4 in filchi_observer_let_go(). */
-    for (unsigned spins = 0; observer && atomic_load_explicit(&observer->dropping, memory_order_acquire); spins++)
+    for (unsigned spins = 0; atomic_load_explicit(&pool->origin->dropping, memory_order_acquire); spins++)
         filchi_os_relax(spins);
 }
 
@@ -191,6 +190,8 @@ int filchi_observe_submit(filch_pool *pool, filch_future *future, unsigned weigh
     uint64_t stamp = weight ? filchi_metrics_stamp(weight) : 0;
     int rc = data ? add_note(pool->origin->memory, future, data, stamp) : 0;
     if (rc) {
+        if (pool->observer && pool->observer->metrics)
+            filchi_metrics_dropped(pool->observer->metrics, FILCH_CANCELLED);
         event.state = FILCH_CANCELLED;
         event.code = rc;
         tell_drop(pool, &event);

@@ -10,12 +10,20 @@
 #define WEIGHT_BITS 8
 #define TIME_MASK (UINT64_MAX >> WEIGHT_BITS)
 
-/* A thread's submits, to whichever pool. */
+/* For how many pools a thread keeps them apart; of more, some share theirs, and what they share is right on average. */
+#define POOLS_APART 8
+
+/* A thread's submits to a pool. */
+struct turns {
+    const struct filchi_metrics *of; /* that measures them; NULL: none so far */
+    unsigned gap;                    /* how many are skipped in this round */
+    unsigned left;                   /* how many of them are left */
+};
+
 static _Thread_local struct {
+    struct turns turns[POOLS_APART];
     uint32_t random;
-    unsigned gap;  /* how many are skipped in this round */
-    unsigned left; /* how many of them are left */
-} turns;
+} here;
 
 struct filchi_metrics *filchi_metrics_create(const filch_allocator *memory)
 {
@@ -34,12 +42,29 @@ struct filchi_measures *filchi_measures_create(const filch_allocator *memory)
 
 static uint32_t next_random(void)
 {
-    uint32_t x = turns.random ? turns.random : (uint32_t)filchi_os_self() | 1u;
+    uint32_t x = here.random ? here.random : (uint32_t)filchi_os_self() | 1u;
     /* xorshift32: Marsaglia, "Xorshift RNGs", 2003 */
     x ^= x << 13;
     x ^= x >> 17;
     x ^= x << 5;
-    return turns.random = x;
+    return here.random = x;
+}
+
+static __attribute__((noinline)) struct turns *find_turns(const struct filchi_metrics *metrics, unsigned first)
+{
+    struct turns *turns = &here.turns[first];
+    for (unsigned i = 0; i < POOLS_APART && turns->of && turns->of != metrics; i++)
+        turns = &here.turns[(first + i) % POOLS_APART];
+    if (turns->of && turns->of != metrics)
+        turns = &here.turns[first];
+    turns->of = metrics; /* with what another pool may have left there */
+    return turns;
+}
+
+static struct turns *turns_of(const struct filchi_metrics *metrics)
+{
+    unsigned first = (((uint32_t)((uintptr_t)metrics >> 6) * 0x9E3779B9u) >> 16) % POOLS_APART;
+    return here.turns[first].of == metrics ? &here.turns[first] : find_turns(metrics, first);
 }
 
 static bool tasks_are_long(const struct filchi_metrics *metrics)
@@ -49,9 +74,10 @@ static bool tasks_are_long(const struct filchi_metrics *metrics)
 
 bool filchi_metrics_is_due(const struct filchi_metrics *metrics)
 {
-    if (!turns.left || tasks_are_long(metrics))
+    struct turns *turns = turns_of(metrics);
+    if (!turns->left || tasks_are_long(metrics))
         return true;
-    turns.left--;
+    turns->left--;
     return false;
 }
 
@@ -59,10 +85,11 @@ unsigned filchi_metrics_turn(const struct filchi_metrics *metrics)
 {
     if (!filchi_metrics_is_due(metrics))
         return 0;
-    if (turns.left) /* tasks are long; those that were skipped before still wait for who stands for them */
+    struct turns *turns = turns_of(metrics);
+    if (turns->left) /* tasks are long; those that were skipped before still wait for who stands for them */
         return 1;
-    unsigned weight = turns.gap + 1;
-    turns.gap = turns.left = (next_random() >> 8) & GAP_MASK;
+    unsigned weight = turns->gap + 1;
+    turns->gap = turns->left = (next_random() >> 8) & GAP_MASK;
     return weight;
 }
 

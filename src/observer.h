@@ -22,8 +22,6 @@ struct filchi_observer {
     filch_hooks hooks;              /* constant; those that are not wanted are NULL */
     bool hooked;                    /* constant: there is one for starts or ends of attempts */
     struct filchi_metrics *metrics; /* constant, owned; NULL: not measured */
-    /* Who cancels tasks and may still call a hook when the pool is drained; anyone. */
-    _Atomic uint32_t dropping;
 };
 
 /* Who holds the future, or its queue entry: whether its end without a run is to be told. */
@@ -35,16 +33,16 @@ static inline bool filchi_observer_drops(const struct filchi_origin *origin)
 /* Who ends it, while nobody can free it, if there is an observer: it will not run, or not again, for that reason. */
 void filchi_observe_drop(const struct filchi_origin *origin, filch_future *future, filch_state state, int code);
 /* Around a drop by a thread for which the end of the pool does not wait. */
-static inline void filchi_observer_hold(const struct filchi_origin *origin)
+static inline void filchi_observer_hold(struct filchi_origin *origin)
 {
-    if (origin->observer) /* relaxed: the state that the pool's end has seen comes after. */
-        atomic_fetch_add_explicit(&origin->observer->dropping, 1, memory_order_relaxed);
+    /* relaxed: the state that the pool's end has seen comes after. */
+    atomic_fetch_add_explicit(&origin->dropping, 1, memory_order_relaxed);
 }
 
-static inline void filchi_observer_let_go(const struct filchi_origin *origin)
+static inline void filchi_observer_let_go(struct filchi_origin *origin)
 {
-    if (origin->observer) /* release C4: pairs with acquire C4 in filchi_observe_settle(); the hook has returned. */
-        atomic_fetch_sub_explicit(&origin->observer->dropping, 1, memory_order_release);
+    /* release C4: pairs with acquire C4 in filchi_observe_settle(); the hook, or the probe, has returned. */
+    atomic_fetch_sub_explicit(&origin->dropping, 1, memory_order_release);
 }
 
 #endif

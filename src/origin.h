@@ -20,6 +20,8 @@ struct filchi_origin {
     pthread_mutex_t lock; /* of `pool`; held before handoff's */
     filch_pool *pool;     /* NULL once it is about to go, and has no more events */
     struct filchi_observer *observer; /* constant, owned; NULL: none */
+    /* Who cancels tasks and may still tell of it, a hook or a tracer, when the pool is drained; anyone. */
+    _Atomic uint32_t dropping;
     _Atomic uint32_t refs;
     struct filchi_lanes lanes;
 };

@@ -99,12 +99,11 @@ int filch_submit(filch_pool *pool, filch_fn *fn, void *arg, filch_future **out)
     int rc = filchi_submit_refusal(pool, fn);
     if (rc)
         return rc;
-    if (filchi_observe_is_due(pool))
-        return filchi_submit_plain(pool, fn, arg, out);
     struct filchi_thread *thread = filchi_worker_holder_of(pool);
-    if (thread)
-        return submit_inside(thread, fn, arg, out);
-    return is_simply_outside(pool) ? submit_outside(pool, fn, arg, out) : filchi_submit_plain(pool, fn, arg, out);
+    bool simple = thread || is_simply_outside(pool);
+    if (!simple || filchi_observe_is_due(pool)) /* in this order: what is not simple is counted there */
+        return filchi_submit_plain(pool, fn, arg, out);
+    return thread ? submit_inside(thread, fn, arg, out) : submit_outside(pool, fn, arg, out);
 }
 
 /* ---- Many ---- */

@@ -159,6 +159,17 @@ static void give_up_outside(filch_pool *pool, const filch_future *future)
     filchi_worker_check_drained(pool);
 }
 
+/* It was accepted, and dropped before it got into a queue: counted, and dealt with. */
+static void give_up(filch_pool *pool, const struct prepared *prepared, const filch_future *future)
+{
+    if (!prepared->inside) {
+        give_up_outside(pool, future);
+        return;
+    }
+    filchi_counter_add(&prepared->inside->worker->submitted, 1);
+    filchi_counter_add(&prepared->inside->worker->finished, 1);
+}
+
 /* From a task: into its worker's deque, or as it asks into the queue of a lane or a level. */
 static int push_inside(filch_pool *pool, struct filchi_worker *worker, filch_future *future, uintptr_t route)
 {
@@ -282,8 +293,7 @@ int filchi_submit(filch_pool *pool, filch_fn *fn, void *arg, const filch_task_op
     filchi_future_inherit_context(future);
     filch_future *handle = future; /* a task nobody holds may be gone once it is published */
     if (filchi_observe_on(pool, submit) && (rc = filchi_observe_submit(pool, future, weight))) {
-        if (!prepared.inside)
-            give_up_outside(pool, future);
+        give_up(pool, &prepared, future);
     } else if (delayed) {
         if (prepared.inside) /* outside it is counted already */
             filchi_counter_add(&prepared.inside->worker->submitted, 1);

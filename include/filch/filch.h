@@ -120,7 +120,9 @@ typedef enum filch_idle_policy {
 /*
  * Where the memory of a pool comes from: tasks and their futures, queues, workers, the records of threads, timers, forks,
  * scopes, maps and streams, hooks and metrics. Not: stops, errors and contexts, which are no pool's; iterators over futures
- * and completion queues, which may be of several; callbacks, the list of CPUs, long names, and the stacks of threads.
+ * and completion queues, which may be of several; callbacks, the list of CPUs, long names, what a task is given later
+ * or on a thread that is not the pool's (by on_submit, by a submit of many that is measured, by who first asks for its
+ * error), and the stacks of threads.
  * alloc returns at least `bytes`, aligned to `alignment` (a power of two), of any content; NULL: out of memory, which
  * becomes -ENOMEM. free gets both numbers again. Tasks come in blocks of 64 KiB and of 2 MiB, aligned to 64 KiB.
  * Context: any thread, several at once, and with locks of the pool held: they may not call anything on the pool or its
@@ -577,7 +579,8 @@ FILCH_API unsigned filch_future_attempts(const filch_future *future);
 
 /*
  * Cancels a task that has not started, or that waits for its next attempt. True: the future is now CANCELLED, or
- * was before, and the task will never run (again). False: it runs or has another final state.
+ * was before, and the task will never run (again). False: it runs or has another final state; or, in a pool with hooks or
+ * metrics, a shutdown cancels it at this moment, and it is CANCELLED when its on_drop has returned.
  * Context: any thread; does not block; callbacks run here.
  */
 FILCH_API bool filch_future_cancel(filch_future *future);
@@ -1133,7 +1136,8 @@ typedef struct filch_event {
  * map for each task that runs its chunks. Calls forked with fork.h are parts of their task and have no events.
  *
  *     on_steal    the thread has taken the task from another worker's queue, and looks into it next
- *     on_park     it has found nothing to do, holds no worker and goes to sleep; after that
+ *     on_park     it has found nothing to do, holds no worker and goes to sleep; after that. Not of a thread that helps
+ *                 while it waits (waiters_help): it sleeps in its wait
  *     on_unpark   it woke: with a worker, or without one to end
  *     on_handoff  its task waits, or is in a blocking region: it has given its worker away; after that
  *     on_resume   it has one again and its task goes on, or runs in place what it waits for
@@ -1227,7 +1231,7 @@ typedef struct filch_metrics {
  * Fills *out without stopping anything. The numbers need not be of one instant; those
  * that count never become less, and `finished` is never more than `submitted`.
  * The histograms estimate, unless tasks are long: while they take more than 50 us each one is timed; else one in
- * seventeen, of submits on each thread one in 1 to 128 at random, and of filch_submit_many() one in 63; and what is timed
+ * seventeen, of each thread's submits to the pool one in 1 to 128 at random, and of filch_submit_many() one in 63; and what is timed
  * counts as many times as tasks were passed over before it, itself included. So `count` is the number of tasks but for
  * the few since the last that was timed, and `sum_ns` has the sum of all of them as its mean. Tasks that a caller runs
  * itself (FILCH_CALLER_RUNS) are in `wait` and not in `run` and `busy`.
