@@ -289,4 +289,6 @@ void request_run(struct connection *connection)
         answer_stats(connection);
     else
         begin(connection);
+    if (!connection->has_exchange)
+        request_drop_body(connection);
 }
