@@ -144,7 +144,7 @@ struct connection {
     uv_shutdown_t shutdown;
     /* The request. */
     http_parser parser;
-    bool has_begun, is_whole; /* of it: a byte, all */
+    bool has_begun, is_whole; /* of it: its first byte, all of it */
     bool in_value;            /* of a header */
     int refusal;              /* a status; 0: it is fine */
     int hosts;                /* headers of that name */

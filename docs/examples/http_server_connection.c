@@ -115,9 +115,6 @@ static size_t take(struct connection *connection, const char *data, size_t lengt
 {
     size_t used = 0;
     while (used < length && may_take(connection)) {
-        if (!connection->has_begun)
-            connection->since = uv_now(&connection->server->loop);
-        connection->has_begun = true;
         used += request_parse(connection, data + used, length - used);
         if (connection->is_whole) {
             connection->is_whole = connection->has_begun = false;
