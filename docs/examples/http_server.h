@@ -157,6 +157,8 @@ struct connection {
 };
 
 void connection_accept(struct server *server);
+/* While draining: those that wait in the backlog, be they too many. Their clients may have sent a request. */
+void connection_accept_last(struct server *server);
 void connection_put(struct connection *connection, const char *data, size_t length);
 void connection_answered(struct connection *connection); /* the last byte of an answer was put */
 void connection_forget(struct connection *connection); /* closed, and perhaps its exchange was the last to use it */
