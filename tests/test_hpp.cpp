@@ -111,6 +111,26 @@ TEST(a_result_is_taken_once_and_shared_ones_are_seen_by_all)
     filch::shared_future<std::string> copy = shared;
     MUST(&shared.get() == &copy.get() && copy.get() == "text");
     thrown<std::logic_error>([] { filch::future<int>().get(); });
+    thrown<std::logic_error>([] { filch::future<int>().on_done([](auto) {}); });
+}
+
+TEST(a_result_that_was_taken_cannot_be_shared)
+{
+    filch::pool pool(2);
+    filch::future<std::string> future = pool.submit([] { return std::string("text"); });
+    MUST(future.get() == "text");
+    filch::shared_future<std::string> late = future.share();
+    thrown<std::logic_error>([&] { late.get(); });
+}
+
+TEST(a_time_before_all_times_polls)
+{
+    filch::pool pool(1);
+    gate gate;
+    auto future = pool.submit([&] { gate.pass(); });
+    MUST(!future.wait_for(std::chrono::hours::min()));
+    gate.open();
+    MUST(future.wait_for(std::chrono::hours::max()));
 }
 
 TEST(captures_are_destroyed_when_the_task_has_run)

@@ -165,6 +165,23 @@ TEST(a_map_keeps_the_order)
     MUST(*owned[7] == -7);
 }
 
+static size_t length_of(const std::string &text)
+{
+    return text.size();
+}
+
+TEST(functions_and_members_are_mapped)
+{
+    filch::pool pool(2);
+    const std::vector<std::string> words = { "a", "bc" };
+    const std::vector<size_t> lengths = { 1, 2 };
+    MUST(filch::map(pool, words, length_of) == lengths);
+    MUST(filch::map(pool, words, &length_of) == lengths);
+    MUST(filch::map(pool, words, &std::string::size) == lengths);
+    const auto constant = [](const std::string &word) { return word.size(); };
+    MUST(filch::map(pool, words, constant) == lengths);
+}
+
 TEST(a_map_throws_the_first_error_by_index)
 {
     filch::pool pool(2);

@@ -6,25 +6,26 @@ set -eu
 servers=$1 out=$2
 shift 2
 here=$(cd "$(dirname "$0")" && pwd)
-rounds=5 seconds=3 workers=$(nproc)
+rounds=5 seconds=3 workers=$(nproc) peers=
 loads='short long mixed' all_connections='1 16 256'
 
 usage()
 {
-    echo 'usage: ./dev bench server [--quick] [--rounds N] [--seconds N] [--loads "short long mixed"] [--connections "1 16 256"]' >&2
+    echo 'usage: ./dev bench server [--quick] [--rounds N] [--seconds N] [--loads "short long mixed"] [--connections "1 16 256"] [--peers "4 16"]' >&2
     exit 2
 }
 
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) rounds=2 seconds=1 ;;
-    --rounds | --seconds | --loads | --connections)
+    --rounds | --seconds | --loads | --connections | --peers)
         [ $# -ge 2 ] || usage
         case $1 in
         --rounds) rounds=$2 ;;
         --seconds) seconds=$2 ;;
         --loads) loads=$2 ;;
         --connections) all_connections=$2 ;;
+        --peers) peers=$2 ;;
         esac
         shift
         ;;
@@ -34,8 +35,11 @@ while [ $# -gt 0 ]; do
 done
 
 # The peer with its four threads, and with as many as filch has workers; the last is left out where that is the same.
-contenders='filch uv-4'
-[ "$workers" -eq 4 ] || contenders="$contenders uv-$workers"
+[ "$workers" -eq 4 ] || other=$workers
+contenders=filch
+for threads in ${peers:-4 ${other:-}}; do
+    contenders="$contenders uv-$threads"
+done
 
 work=$(mktemp -d)
 pid=

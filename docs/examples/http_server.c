@@ -105,6 +105,7 @@ static void on_signal(uv_signal_t *handle, int number)
     server->drain_until = (int64_t)uv_hrtime() + options.drain;
     uv_close((uv_handle_t *)&server->terminate, NULL);
     uv_close((uv_handle_t *)&server->interrupt, NULL);
+    connection_accept_last(server);
     uv_close((uv_handle_t *)&server->listener, NULL);
     uv_timer_start(&server->sweep, on_sweep, 0, DRAIN_SWEEP_MS);
 }

@@ -144,7 +144,7 @@ struct connection {
     uv_shutdown_t shutdown;
     /* The request. */
     http_parser parser;
-    bool has_begun, is_whole; /* of it: a byte, all */
+    bool has_begun, is_whole; /* of it: its first byte, all of it */
     bool in_value;            /* of a header */
     int refusal;              /* a status; 0: it is fine */
     int hosts;                /* headers of that name */
@@ -157,6 +157,8 @@ struct connection {
 };
 
 void connection_accept(struct server *server);
+/* While draining: those that wait in the backlog, be they too many. Their clients may have sent a request. */
+void connection_accept_last(struct server *server);
 void connection_put(struct connection *connection, const char *data, size_t length);
 void connection_answered(struct connection *connection); /* the last byte of an answer was put */
 void connection_forget(struct connection *connection); /* closed, and perhaps its exchange was the last to use it */

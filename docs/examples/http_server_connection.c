@@ -12,6 +12,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define MOST_EARLY 65536u
 #define MOST_UNSENT 16384u
@@ -115,9 +117,6 @@ static size_t take(struct connection *connection, const char *data, size_t lengt
 {
     size_t used = 0;
     while (used < length && may_take(connection)) {
-        if (!connection->has_begun)
-            connection->since = uv_now(&connection->server->loop);
-        connection->has_begun = true;
         used += request_parse(connection, data + used, length - used);
         if (connection->is_whole) {
             connection->is_whole = connection->has_begun = false;
@@ -286,14 +285,12 @@ void connection_answered(struct connection *connection)
 
 /* ---- Coming ------------------------------------------------------------------------------------------------ */
 
-void connection_accept(struct server *server)
+/* NULL without memory. */
+static struct connection *create(struct server *server)
 {
-    /* While one is not taken, libuv takes no others: they wait in the kernel, whose backlog has a bound as well. */
-    struct connection *connection =
-        server->open < server->options->connections ? calloc(1, sizeof *connection) : NULL;
-    server->accept_waits = !connection;
+    struct connection *connection = calloc(1, sizeof *connection);
     if (!connection)
-        return;
+        return NULL;
     server->open++;
     server->counters.connections++;
     connection->server = connection->exchange.server = server;
@@ -306,8 +303,41 @@ void connection_accept(struct server *server)
     connection->tcp.data = connection;
     enter(connection, CONNECTION_READING);
     request_init(connection);
-    if (uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&connection->tcp) != 0 ||
-        uv_tcp_nodelay(&connection->tcp, 1) != 0 ||
+    return connection;
+}
+
+/* rc: of what gave it its socket. */
+static void start(struct connection *connection, int rc)
+{
+    if (rc != 0 || uv_tcp_nodelay(&connection->tcp, 1) != 0 ||
         uv_read_start((uv_stream_t *)&connection->tcp, allocate, on_read) != 0)
         connection_drop(connection);
+}
+
+void connection_accept(struct server *server)
+{
+    /* While one is not taken, libuv takes no others: they wait in the kernel, whose backlog has a bound as well. */
+    bool has_room = server->open < server->options->connections || server->draining;
+    struct connection *connection = has_room ? create(server) : NULL;
+    server->accept_waits = !connection;
+    if (connection)
+        start(connection, uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&connection->tcp));
+}
+
+void connection_accept_last(struct server *server)
+{
+    uv_os_fd_t listener;
+    int fd;
+    if (server->accept_waits)
+        connection_accept(server);
+    if (uv_fileno((uv_handle_t *)&server->listener, &listener) != 0)
+        return;
+    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        struct connection *connection = create(server);
+        int rc = connection ? uv_tcp_open(&connection->tcp, fd) : UV_ENOMEM;
+        if (rc != 0)
+            close(fd);
+        if (connection)
+            start(connection, rc);
+    }
 }

@@ -28,7 +28,8 @@
 
 struct backend_state {
     filch_pool *quick, *bulk;
-    filch_cq *cq; /* of both */
+    int bulk_nice; /* constant: of the threads of the latter */
+    filch_cq *cq;  /* of both */
     uv_poll_t readable;
 };
 
@@ -211,10 +212,9 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 }
 
 /* On each thread of the bulk pool. On Linux the calling thread is what 0 stands for. */
-static int step_back(void *unused)
+static int step_back(void *nice)
 {
-    (void)unused;
-    setpriority(PRIO_PROCESS, 0, BULK_NICE); /* if it may not, it works all the same */
+    setpriority(PRIO_PROCESS, 0, *(const int *)nice); /* if it may not, it works all the same */
     return 0;
 }
 
@@ -228,8 +228,10 @@ static int open_pools(struct backend_state *state, const struct server_options *
     int rc = filch_pool_create(&state->quick, &options);
     if (rc)
         return rc;
+    state->bulk_nice = getpriority(PRIO_PROCESS, 0) + BULK_NICE; /* a thread has that of who started it */
     options.name = "bulk";
     options.worker_init = step_back;
+    options.worker_arg = &state->bulk_nice;
     rc = filch_pool_create(&state->bulk, &options);
     if (rc)
         filch_pool_destroy(state->quick);

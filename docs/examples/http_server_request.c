@@ -49,6 +49,8 @@ static int on_begin(http_parser *parser)
 {
     struct connection *connection = connection_of(parser);
     request_drop_body(connection);
+    connection->has_begun = true;
+    connection->since = uv_now(&connection->server->loop);
     connection->is_whole = connection->in_value = false;
     connection->refusal = 0;
     connection->hosts = 0;
@@ -289,4 +291,6 @@ void request_run(struct connection *connection)
         answer_stats(connection);
     else
         begin(connection);
+    if (!connection->has_exchange)
+        request_drop_body(connection);
 }

@@ -66,7 +66,7 @@ template <class Rep, class Period> int64_t timeout_ns(std::chrono::duration<Rep,
     using namespace std::chrono;
     if (duration<double, std::nano>(time).count() >= static_cast<double>(INT64_MAX))
         return FILCH_FOREVER;
-    return std::max<int64_t>(0, ceil<nanoseconds>(time).count());
+    return time <= time.zero() ? 0 : ceil<nanoseconds>(time).count();
 }
 
 // A handle of its own, and one that is counted; both may be empty.
@@ -467,6 +467,11 @@ template <class F, class... Args> struct cell : outcome<result_of<F, Args...>> {
 
 template <class Cell> int run(filch_task *self, void *arg) noexcept;
 
+[[noreturn]] inline void taken_already()
+{
+    throw std::logic_error("the result of a filch::future was taken already");
+}
+
 template <class Cell> void destroy(void *arg) noexcept
 {
     delete static_cast<Cell *>(static_cast<outcome_base *>(arg));
@@ -501,7 +506,8 @@ template <class Submit, class First, class... Rest> auto launch_any(Submit submi
 
 // ---- Futures -------------------------------------------------------------------------------------------
 
-// What a future is whatever its result. Inside a task a wait gives the worker to other tasks.
+// What a future is whatever its result. Inside a task a wait gives the worker to other tasks. One without a task, as by
+// default or moved from, may only be asked whether it is valid(); waits, get() and on_done() throw std::logic_error.
 class future_base
 {
 public:
@@ -521,8 +527,7 @@ public:
     // True once it is final. Throws if something else but the time ends the wait: see filch_future_wait().
     template <class Rep, class Period> bool wait_for(std::chrono::duration<Rep, Period> time) const
     {
-        if (!valid())
-            throw std::logic_error("a filch::future without a task");
+        require();
         int rc = filch_future_wait(native_handle(), detail::timeout_ns(time));
         return rc != -ETIMEDOUT && detail::check(rc, "filch_future_wait") == 0;
     }
@@ -539,6 +544,7 @@ public:
     template <class F> void on_done(F &&function) const
     {
         using held = std::decay_t<F>;
+        require();
         auto callback = std::make_unique<held>(std::forward<F>(function));
         auto call = [](filch_future *future, void *arg) noexcept {
             std::unique_ptr<held> owner(static_cast<held *>(arg));
@@ -551,6 +557,11 @@ public:
     filch_future *native_handle() const noexcept { return handle_.get(); }
 
 protected:
+    void require() const
+    {
+        if (!valid())
+            throw std::logic_error("a filch::future without a task");
+    }
     // Waits for the outcome and throws unless there is a result.
     template <class T> detail::outcome<T> &settle() const
     {
@@ -581,7 +592,7 @@ public:
     {
         detail::outcome<T> &outcome = settle<T>();
         if (std::exchange(outcome.taken, true))
-            throw std::logic_error("the result of a filch::future was taken already");
+            detail::taken_already();
         if constexpr (std::is_void_v<T>)
             return;
         else
@@ -600,6 +611,8 @@ public:
     std::add_lvalue_reference_t<const T> get() const
     {
         detail::outcome<T> &outcome = settle<T>();
+        if (outcome.taken) // before it was shared
+            detail::taken_already();
         if constexpr (std::is_void_v<T>)
             return;
         else
@@ -900,13 +913,13 @@ template <class Range> completed<Range> as_completed(Range &&futures, std::chron
 namespace detail
 {
 
-// C functions for one element and for a range of indices, whose arg is the callable or has it.
+// C functions for one element and for a range of indices, whose arg leads to the callable.
 template <class In, class R, class F> int map_one(filch_task *self, const void *in, void *out, void *arg) noexcept
 {
     task here(self);
     try {
         auto &element = **static_cast<In *const *>(in);
-        fill<R>(*static_cast<slot<R> *>(out), [&] { return call(*static_cast<F *>(arg), here, element); });
+        fill<R>(*static_cast<slot<R> *>(out), [&] { return call(**static_cast<F **>(arg), here, element); });
         return 0;
     } catch (...) {
         return fail(self);
@@ -946,10 +959,11 @@ auto map(pool_ref pool, Range &&range, F &&function, const filch_map_options &op
     for (element &each : range)
         in.push_back(&each);
     std::vector<detail::slot<result>> out(in.size());
+    auto *callable = std::addressof(function); // of a function there is no pointer to void
     filch_error *first = nullptr;
     int rc = filch_map(pool.native_handle(), detail::map_one<element, result, std::remove_reference_t<F>>,
-                       const_cast<void *>(static_cast<const void *>(&function)), in.data(), sizeof(element *),
-                       out.data(), sizeof out[0], in.size(), &options, &first);
+                       &callable, in.data(), sizeof(element *), out.data(), sizeof out[0], in.size(), &options,
+                       &first);
     detail::check(rc, "filch_map", error(first));
     if constexpr (!std::is_void_v<result>) {
         std::vector<result> results;

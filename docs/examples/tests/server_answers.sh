@@ -63,6 +63,20 @@ start
 checks
 has_not "$work/log" 'level=(warning|error)'
 stop
+
+# Bulk has a lower priority than the server has, whatever that is.
+under='nice -n 10'
+start
+get '/work?hash=1048576'
+for thread in "/proc/$server/task"/*; do
+    case $(cat "$thread/comm") in
+    bulk*) awk '{ print $19 }' "$thread/stat" ;;
+    esac
+done >"$out"
+line "$out" 1 '^15$'
+has_not "$out" '^(5|20)$'
+stop
+under=
 need http_server_uv
 server_program=http_server_uv # its peer in the benchmark answers alike
 start

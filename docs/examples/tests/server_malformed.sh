@@ -45,6 +45,11 @@ head -c 5000 /dev/zero >"$work/large"
 } | raw
 status 413
 
+# Blank lines, which old clients send after a body, are no request that fails to end: the connection is idle.
+printf 'POST /work?hash=1024 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n\r\n\r\n' | raw
+status 200
+has_not "$out" '^HTTP/1\.1 408 '
+
 # A request that does not end, and a connection that asks for nothing.
 answers 408 'GET /work?hash=1 HTTP/1.1\r\nHo'
 printf '' | raw

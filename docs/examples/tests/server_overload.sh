@@ -57,6 +57,21 @@ wait $waiting || :
 until_stat body_bytes 0
 post /gunzip "$work/body.gz"
 status 200
+
+# A body that is of no use is given back with the answer, although the connection stays.
+{
+    printf 'POST /work?nonsense HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n'
+    head -c 1048576 /dev/zero
+} >"$work/useless"
+"$bin/http_client" send "$port" <"$work/useless" >"$work/refused" &
+waiting=$!
+until grep -q '^HTTP/1.1 400 ' "$work/refused"; do
+    sleep 0.05
+done
+post /gunzip "$work/body.gz"
+status 200
+kill $waiting
+wait $waiting || :
 start --workers 1 --queue 4 --send 1
 
 # One that never reads: it may send what the buffers hold, then it waits, and is dropped when it does not take its answers.

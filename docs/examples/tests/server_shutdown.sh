@@ -21,6 +21,24 @@ for target in '/work?hash=1024&hash=1024&hash=1024' '/work?hash=100000&sleep=20&
     has "$err" " event=end requests=[0-9]+ answers=[0-9]+ hung_up=0$"
 done
 
+# Who is in the backlog when the signal comes has sent a request already: it is answered as well.
+start --connections 2
+clients=
+for i in 1 2 3 4 5 6; do
+    printf 'GET /work?sleep=1500 HTTP/1.1\r\nHost: x\r\n\r\n' | "$bin/http_client" send "$port" >"$work/waited.$i" &
+    clients="$clients $!"
+done
+until [ "$(awk -v port="$(printf ':%04X' "$port")" '$3 ~ port && $4 == "01"' /proc/net/tcp | wc -l)" = 6 ]; do
+    sleep 0.05
+done
+kill "$server"
+wait $clients
+for i in 1 2 3 4 5 6; do
+    has "$work/waited.$i" '^0 sleep 1500'
+done
+ended
+has "$err" ' event=end requests=6 answers=6 hung_up=0$'
+
 # What does not end in time is cut short.
 start --drain 0.3 --deadline 60
 printf 'GET /work?sleep=1&sleep=50000 HTTP/1.1\r\nHost: x\r\n\r\n' | "$bin/http_client" send "$port" >"$work/begun" &
