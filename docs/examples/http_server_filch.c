@@ -225,6 +225,8 @@ static int open_pools(struct backend_state *state, const struct server_options *
     options.workers = (unsigned)chosen->workers;
     options.capacity = (size_t)chosen->queue;
     options.overflow = FILCH_REJECT;
+    options.metrics = true;
+    options.idle = FILCH_IDLE_FRUGAL; /* the loop, which has work then, can use the CPU better than a thread that spins */
     int rc = filch_pool_create(&state->quick, &options);
     if (rc)
         return rc;
