@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include <filch/filch.h>
@@ -226,7 +227,8 @@ static int open_pools(struct backend_state *state, const struct server_options *
     options.capacity = (size_t)chosen->queue;
     options.overflow = FILCH_REJECT;
     options.metrics = true;
-    options.idle = FILCH_IDLE_FRUGAL; /* the loop, which has work then, can use the CPU better than a thread that spins */
+    options.idle =
+        FILCH_IDLE_FRUGAL; /* the loop, which has work then, can use the CPU better than a thread that spins */
     int rc = filch_pool_create(&state->quick, &options);
     if (rc)
         return rc;
@@ -273,6 +275,32 @@ static size_t stats(struct server *server, char *out, size_t size)
     return length + pool_stats(state->bulk, "bulk", out + length, size - length);
 }
 
+/* It may have grown since it was measured. */
+static char *format_metrics(filch_pool *pool, size_t *length)
+{
+    char *text = NULL;
+    int64_t size = 0, n;
+    while ((n = filch_metrics_format(pool, text, (size_t)size)) >= size) {
+        free(text);
+        size = n + 256;
+        text = malloc((size_t)size);
+        if (!text)
+            return NULL;
+    }
+    *length = n > 0 ? (size_t)n : 0;
+    return text;
+}
+
+static char *metrics(struct server *server, const char *pool, size_t pool_length, size_t *length)
+{
+    const struct backend_state *state = server->backend;
+    if (pool_length == 5 && memcmp(pool, "quick", 5) == 0)
+        return format_metrics(state->quick, length);
+    if (pool_length == 4 && memcmp(pool, "bulk", 4) == 0)
+        return format_metrics(state->bulk, length);
+    return NULL;
+}
+
 static void on_poll_closed(uv_handle_t *handle)
 {
     struct backend_state *state = handle->data;
@@ -294,5 +322,6 @@ const struct backend server_backend = {
     .stop = stop,
     .fini = fini,
     .stats = stats,
+    .metrics = metrics,
     .close = close_backend,
 };

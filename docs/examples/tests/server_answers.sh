@@ -62,6 +62,13 @@ END
 start
 checks
 has_not "$work/log" 'level=(warning|error)'
+for pool in quick bulk; do
+    get /metrics/$pool
+    has "$out" '^Content-Type: text/plain; version=0\.0\.4$'
+    has "$out" "^filch_[a-z_]+\{pool=\"$pool\"[^}]*\} [0-9]"
+done
+get /metrics/other
+status 404
 stop
 need http_server_uv
 server_program=http_server_uv # its peer in the benchmark answers alike
