@@ -92,7 +92,7 @@ void filchi_await_begin_sleep(struct filchi_await *await, struct filchi_parker *
 
 void filchi_await_offer(struct filchi_await *await, struct filchi_origin *origin)
 {
-    if (origin->waiters_help && !await->thread && !filchi_worker_thread() && !filchi_timers_here)
+    if (origin->waiters_help && !filchi_worker_thread() && !filchi_timers_here)
         await->offered = origin;
 }
 
@@ -130,9 +130,9 @@ static bool may_run_here(const struct filchi_await *await, bool prefer_handoff)
 enum filchi_await_run filchi_await_run(struct filchi_await *await, filch_future *future, bool prefer_handoff)
 {
     struct filchi_thread *thread = await->thread;
-    if (await->offered || await->helper)
-        return filchi_help_run(await, future);
-    if (!thread || await->blocked || filchi_slab_home_of(future) != thread->pool->home)
+    if (!thread)
+        return await->offered || await->helper ? filchi_help_run(await, future) : FILCHI_AWAIT_NOTHING;
+    if (await->blocked || filchi_slab_home_of(future) != thread->pool->home)
         return FILCHI_AWAIT_NOTHING;
     await->later |= filchi_future_plan(future) != NULL;
     if (filchi_waitlist_peek(&future->waiters) != FILCH_PENDING)
@@ -236,7 +236,7 @@ int filchi_await_pause(struct filchi_await *await, uint32_t seen, bool stalled)
         return -ETIMEDOUT;
     if (!await->spun && spin(await, seen))
         return 0;
-    if (await->offered || await->helper) {
+    if (!await->thread && (await->offered || await->helper)) {
         filchi_help_pause(await, seen);
         return 0;
     }
@@ -303,7 +303,8 @@ static int await_future(filch_future *future, int64_t deadline, bool heed, bool 
     filchi_parker_init(&parker);
     filchi_await_begin(&await, &parker, deadline, heed);
     await.awaited = (struct filchi_awaited) { .kind = FILCHI_AWAITED_FUTURE, .firm = firm, .future = future };
-    filchi_await_offer(&await, filchi_origin_of(future));
+    if (!await.thread)
+        filchi_await_offer(&await, filchi_origin_of(future));
     for (;;) {
         uint32_t seen = filchi_parker_count(&parker);
         if (filchi_future_final(future))

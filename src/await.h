@@ -47,7 +47,7 @@ struct filchi_await {
 
 /* heed: a stop of the task, or an interrupt of the thread, ends the wait. */
 void filchi_await_begin(struct filchi_await *await, struct filchi_parker *parker, int64_t deadline, bool heed);
-/* After the beginning, outside of tasks: what is awaited is of that pool, which may want the thread's help. */
+/* After the beginning, if there is no `thread`: what is awaited is of that pool, which may want the thread's help. */
 void filchi_await_offer(struct filchi_await *await, struct filchi_origin *origin);
 /* As filchi_await_begin() for a wait that keeps the worker, or the blocking region; it heeds. */
 void filchi_await_begin_sleep(struct filchi_await *await, struct filchi_parker *parker, int64_t deadline);

@@ -224,7 +224,15 @@ filch_future *filchi_find_work(struct filchi_thread *thread)
 
 filch_future *filchi_find_once(struct filchi_thread *thread)
 {
-    filch_future *found = take_own(thread);
+    struct filchi_worker *worker = thread->worker;
+    filch_future *found = NULL;
+    thread->outside = false;
+    if (++worker->tick % OUTSIDE_EVERY == 0) /* as in take_own(), which is not called twice, to be inlined */
+        found = take_outside(thread);
+    if (!found)
+        found = filchi_deque_pop(&worker->deque);
+    if (!found)
+        found = take_outside(thread);
     if (!found)
         filchi_stopping_tell(thread);
     if (!found && !(found = steal(thread, false)))

@@ -151,7 +151,8 @@ static int wait_once(const filch_mapping *mapping, size_t chunk, bool alone)
     struct chunk_wait wait = { .chunks = chunks, .chunk = chunk, .alone = alone };
     int rc = 0;
     filchi_await_begin(&wait.await, &chunks->parker, mapping->deadline, true);
-    filchi_await_offer(&wait.await, chunks->pool->origin);
+    if (!wait.await.thread)
+        filchi_await_offer(&wait.await, chunks->pool->origin);
     wait.inside = wait.await.thread && wait.await.thread->pool == chunks->pool;
     while (!rc) {
         uint32_t seen = filchi_parker_count(&chunks->parker);

@@ -4,13 +4,14 @@
 
 #include <string.h>
 
-/* In front of a block, at the end of what its alignment leaves there. */
+/* Before each block, at the end of the room that its alignment asks for: what the allocator is to be told when it is
+ * freed. */
 struct header {
     size_t size;  /* all of it */
     size_t align; /* of it, and the distance from its beginning to the block */
 };
 
-void *filchi_memory_alloc_from(const filch_allocator *from, size_t align, size_t size)
+static void *alloc_from(const filch_allocator *from, size_t align, size_t size)
 {
     size_t before = align < sizeof(struct header) ? sizeof(struct header) : align; /* both are powers of two */
     if (size > SIZE_MAX / 2)
@@ -24,13 +25,28 @@ void *filchi_memory_alloc_from(const filch_allocator *from, size_t align, size_t
     return whole + before;
 }
 
-void filchi_memory_free_to(const filch_allocator *to, void *memory)
+static void free_to(const filch_allocator *to, void *memory)
 {
     struct header header;
     if (!memory)
         return;
     memcpy(&header, (char *)memory - sizeof header, sizeof header);
     to->free((char *)memory - header.align, header.size, header.align, to->arg);
+}
+
+void *filchi_memory_alloc(const filch_allocator *from, size_t align, size_t size)
+{
+    if (from)
+        return alloc_from(from, align, size);
+    return align <= _Alignof(max_align_t) ? filchi_os_alloc(size) : filchi_os_alloc_aligned(align, size);
+}
+
+void filchi_memory_free(const filch_allocator *to, void *memory)
+{
+    if (to)
+        free_to(to, memory);
+    else
+        filchi_os_free(memory);
 }
 
 void *filchi_memory_pages(const filch_allocator *from, size_t align, size_t size, bool huge)

@@ -7,24 +7,10 @@
 
 #include <filch/filch.h>
 
-/* The allocator's parts of the next two. Before each block lies what the allocator is to be told when it is freed. */
-void *filchi_memory_alloc_from(const filch_allocator *from, size_t align, size_t size);
-void filchi_memory_free_to(const filch_allocator *to, void *memory);
-
-/* Zeroed memory; `from` NULL: the system's. NULL without. */
-static inline void *filchi_memory_alloc(const filch_allocator *from, size_t align, size_t size)
-{
-    return from ? filchi_memory_alloc_from(from, align, size) : filchi_os_alloc_aligned(align, size);
-}
-
+/* Zeroed memory; `from` NULL: the system's. NULL without. Not inline: callers on hot paths seldom come here. */
+void *filchi_memory_alloc(const filch_allocator *from, size_t align, size_t size);
 /* To where it came from. NULL is allowed. */
-static inline void filchi_memory_free(const filch_allocator *to, void *memory)
-{
-    if (to)
-        filchi_memory_free_to(to, memory);
-    else
-        filchi_os_free(memory);
-}
+void filchi_memory_free(const filch_allocator *to, void *memory);
 
 /* Zeroed, for slabs: `size` bytes, aligned to that if they are the system's, else to `align`. */
 void *filchi_memory_pages(const filch_allocator *from, size_t align, size_t size, bool huge);

@@ -287,7 +287,8 @@ static filch_future *await_next(filch_scope *scope, int64_t deadline, int *rc)
     filch_future *next;
     filchi_await_begin(&await, &scope->parker, deadline, true);
     await.awaited = (struct filchi_awaited) { .kind = FILCHI_AWAITED_MEMBER, .group = &scope->group };
-    filchi_await_offer(&await, scope->group.pool->origin);
+    if (!await.thread)
+        filchi_await_offer(&await, scope->group.pool->origin);
     for (;;) {
         uint32_t seen = filchi_parker_count(&scope->parker);
         next = take(scope);
@@ -341,7 +342,8 @@ static int await_all(filch_scope *scope, bool firm)
     leave(scope, 1);
     filchi_await_begin(&await, &scope->parker, FILCHI_NEVER, false);
     await.awaited = (struct filchi_awaited) { .kind = FILCHI_AWAITED_GROUP, .firm = firm, .group = &scope->group };
-    filchi_await_offer(&await, scope->group.pool->origin);
+    if (!await.thread)
+        filchi_await_offer(&await, scope->group.pool->origin);
     for (;;) {
         uint32_t seen = filchi_parker_count(&scope->parker);
         if (is_over(scope, 0))

@@ -157,8 +157,9 @@ void filchi_slab_init(struct filchi_slab *slab, struct filchi_slab_home *home, s
     atomic_init(&slab->returns->top, NULL);
 }
 
-/* The first arena is one chunk, for pools that stay small; the later ones are large and huge-paged. */
-static bool grow(struct filchi_slab *slab)
+/* The first arena is one chunk, for pools that stay small; the later ones are large and huge-paged. Inlined, it would make
+ * each allocation save registers for it. */
+__attribute__((noinline)) static bool grow(struct filchi_slab *slab)
 {
     if (slab->arena == slab->arena_end) {
         size_t size = slab->carved ? ARENA : CHUNK;

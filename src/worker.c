@@ -102,7 +102,7 @@ static __attribute__((noinline)) bool execute_observed(struct filchi_thread *thr
     if (!told && !rc) {
         filchi_observe_count_done(thread);
         filchi_future_complete(future, 0);
-        return;
+        return true;
     }
     if (!told)
         filchi_observe_start_untold(&observed, thread, future);

@@ -80,6 +80,26 @@ TEST(what_can_only_be_moved_is_moved_in_and_out)
     MUST(*sum == 42);
 }
 
+struct counted {
+    int *copies;
+    explicit counted(int *n) : copies(n)
+    {
+    }
+    counted(const counted &other) : copies(other.copies)
+    {
+        ++*copies;
+    }
+    counted(counted &&) = default;
+};
+
+TEST(nothing_is_copied_that_is_given_away)
+{
+    filch::pool pool(1);
+    int copies = 0;
+    counted result = pool.submit([](counted given) { return given; }, counted(&copies)).get();
+    MUST(copies == 0 && result.copies == &copies);
+}
+
 TEST(a_result_is_taken_once_and_shared_ones_are_seen_by_all)
 {
     filch::pool pool(2);
@@ -179,6 +199,20 @@ TEST(options_name_delay_and_retry)
     MUST(future.get() == "what was given is there");
     MUST(future.attempts() == 3 && future.name() == std::string("third time"));
     MUST(filch_now() - begin >= FILCH_MS(5));
+}
+
+TEST(what_is_moved_into_the_call_cannot_be_tried_again)
+{
+    filch::pool pool(1);
+    filch::retry_options retry;
+    filch::task_options options;
+    options.retry = &retry;
+    auto consume = [](std::unique_ptr<int> given) { return *given; };
+    auto failure = thrown<filch::failure>([&] { (void)pool.submit(options, consume, std::make_unique<int>(1)); });
+    MUST(failure.code() == -EINVAL);
+    MUST(pool.submit(
+                 options, [](const std::unique_ptr<int> &given) { return *given; }, std::make_unique<int>(1))
+             .get() == 1);
 }
 
 TEST(a_task_that_is_stopped_throws_cancelled_out_and_is_stopped)

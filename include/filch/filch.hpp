@@ -13,16 +13,19 @@
 //
 // A callable given to submit() is called with a filch::task & before its own arguments if it takes one. It and its
 // arguments are moved into the task, and are destroyed when it has run, or if it never does with the last handle. The
-// arguments are passed as const where the task may be tried again and the callable takes them so, else moved.
+// arguments are moved into the call, but are passed as const where the task may be tried again: -EINVAL if the callable
+// does not take them so.
 //
 // An exception that leaves a task fails it, with an error of its message and these codes: std::bad_alloc -ENOMEM,
 // std::invalid_argument -EINVAL, std::out_of_range -ERANGE, std::system_error its errno value if it has one, any other
 // filch::exception_code. What is nested in it becomes the cause; so does a filch::failure that came from another task.
 // filch::cancelled makes a task STOPPED if its stop is requested. Where a function fails it throws filch::failure.
 //
-// No exception goes through the library: callbacks and destructors of what a task holds end the program if they throw,
-// and so does what the C function pointers in the options throw. Handles may be moved but not used by two threads at once,
-// except that shared_future, stop and error are copied for that; pool_ref is safe to share.
+// No exception goes through the library: callbacks, and destructors of what a task holds, end the program if they throw,
+// and so do the C functions in the options.
+//
+// Pools, stops and errors, and submit() of scopes, are for any thread at any time. A future is used by one thread at a
+// time, as any object: share() it and give each a copy.
 #ifndef FILCH_FILCH_HPP
 #define FILCH_FILCH_HPP
 
@@ -204,11 +207,11 @@ private:
 namespace detail
 {
 
-[[noreturn]] inline void raise(const error &received, std::exception_ptr exception = nullptr)
+[[noreturn]] inline void raise(const error &received, const std::exception_ptr &exception = nullptr)
 {
     if (received.code() == -ECANCELED || received.code() == -EINTR)
-        throw cancelled(received, std::move(exception));
-    throw failure(received, std::move(exception));
+        throw cancelled(received, exception);
+    throw failure(received, exception);
 }
 
 // What a function returned that may fail; `received` is the error of another task, if it was that.
@@ -438,12 +441,14 @@ template <class F, class... Args> struct cell : outcome<result_of<F, Args...>> {
     {
     }
 
+    static constexpr bool repeatable = std::is_invocable_r_v<result, F &, task &, const Args &...> ||
+                                       std::is_invocable_r_v<result, F &, const Args &...>;
+
     result invoke(task &self)
     {
         return std::apply(
             [&](F &function, Args &...args) -> result {
-                if constexpr (std::is_invocable_r_v<result, F &, task &, const Args &...> ||
-                              std::is_invocable_r_v<result, F &, const Args &...>)
+                if constexpr (repeatable)
                     if (again)
                         return call(function, self, std::as_const(args)...);
                 return call(function, self, std::move(args)...);
@@ -467,6 +472,8 @@ template <class Submit, class F, class... Args>
 auto launch(Submit submit, const filch_task_options &given, F &&function, Args &&...args)
 {
     using made = cell<std::decay_t<F>, std::decay_t<Args>...>;
+    if (given.retry && !made::repeatable)
+        throw failure(-EINVAL, "arguments that are moved are there for one attempt only");
     auto work =
         std::make_unique<made>(given.retry != nullptr, std::forward<F>(function), std::forward<Args>(args)...);
     filch_task_options options = given;
@@ -557,6 +564,7 @@ template <class T> class [[nodiscard]] future : public future_base
 {
 public:
     future() noexcept = default;
+    // Of a task that submit() made for a T.
     explicit future(filch_future *adopted) noexcept : future_base(adopted) {}
     future(future &&) noexcept = default;
     future &operator=(future &&) noexcept = default;
@@ -567,7 +575,9 @@ public:
         detail::outcome<T> &outcome = settle<T>();
         if (std::exchange(outcome.taken, true))
             throw std::logic_error("the result of a filch::future was taken already");
-        if constexpr (!std::is_void_v<T>)
+        if constexpr (std::is_void_v<T>)
+            return;
+        else
             return std::get<0>(std::move(*outcome.value));
     }
     shared_future<T> share() { return shared_future<T>(std::move(*this)); }
@@ -583,7 +593,9 @@ public:
     std::add_lvalue_reference_t<const T> get() const
     {
         detail::outcome<T> &outcome = settle<T>();
-        if constexpr (!std::is_void_v<T>)
+        if constexpr (std::is_void_v<T>)
+            return;
+        else
             return std::get<0>(std::as_const(*outcome.value));
     }
 };

@@ -305,6 +305,44 @@ static void run_as_guest(unsigned i)
     leave();
 }
 
+/* ---- A hook called by who cancels, and the end of the pool ---- */
+
+static unsigned drops[2]; /* plain: the pool's end orders what a hook did before what comes after it */
+static filch_future *doomed[2];
+
+static void on_drop(const filch_event *event, void *arg)
+{
+    (void)arg;
+    drops[(unsigned *)filch_future_arg(event->task) - runs]++;
+}
+
+static void begin_dropped(void)
+{
+    filch_hooks hooks = FILCH_HOOKS;
+    filch_pool_options options = FILCH_POOL_OPTIONS;
+    hooks.on_drop = on_drop;
+    options.hooks = &hooks;
+    options.workers = 1;
+    atomic_init(&staying, 3);
+    model_check(filch_pool_create(&pool, &options) == 0);
+    for (unsigned i = 0; i < 2; i++) {
+        drops[i] = runs[i] = 0;
+        model_check(filch_submit(pool, count, &runs[i], &doomed[i]) == 0);
+    }
+}
+
+static void cancel_and_shut(unsigned i)
+{
+    if (i < 2) {
+        filch_future_cancel(doomed[i]);
+        filch_future_unref(doomed[i]);
+    } else {
+        model_check(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
+        model_check(drops[0] + runs[0] == 1 && drops[1] + runs[1] == 1);
+    }
+    leave();
+}
+
 /* ---- Two shutdowns at once ---- */
 
 static void begin_last(void)
@@ -400,6 +438,13 @@ static const struct model models[] = {
       .before = begin_full,
       .thread = run_as_guest,
       .executions = 20000 },
+    { .name = "pool shutdown, dropped",
+      .says = "the end of a pool waits for the hook of who cancels, and sees what it did",
+      .threads = 3,
+      .hosts = 1,
+      .before = begin_dropped,
+      .thread = cancel_and_shut,
+      .executions = 20000 },
     { .name = "pool shutdown, flags",
       .says = "of two that shut down at once each gets what it asked for",
       .threads = 2,
@@ -483,8 +528,10 @@ static const struct model models[] = {
 
 int main(int argc, char **argv)
 {
-    static const char *const files[] = { "pool.c",   "pool.h",    "submit.c",   "plain.c",  "find.c", "worker.c",
-                                         "worker.h", "drain.c",   "places.c",   "places.h", "slot.h", "resize.c",
-                                         "thread.c", "threads.h", "stopping.c", "task.c",   NULL };
+    static const char *const files[] = { "pool.c",   "pool.h",   "submit.c",   "plain.c",   "find.c",
+                                         "worker.c", "worker.h", "drain.c",    "places.c",  "places.h",
+                                         "slot.h",   "resize.c", "thread.c",   "threads.h", "stopping.c",
+                                         "task.c",   "hooks.c",  "observer.h", "metrics.c", "metrics.h",
+                                         NULL };
     return model_main(argc, argv, files, models, COUNT_OF(models));
 }
