@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What filch asks of the operating system. os_linux.c is the only file that knows which one it is. */
+/* What filch asks of the operating system. os_linux.c and os_linux_cpus.c are the only files that know which one it is. */
 #ifndef FILCHI_OS_H
 #define FILCHI_OS_H
 

@@ -223,8 +223,20 @@ TEST(a_stop_has_a_deadline)
     filch::stop soon = pool.stop_after(1ms);
     options.stop = soon.native_handle();
     auto future = pool.submit(options, [] { filch::sleep_for(filch::forever); });
-    thrown<filch::failure>([&] { future.get(); });
+    thrown<filch::cancelled>([&] { future.get(); });
     MUST(future.state() == FILCH_STOPPED && soon.reason() == -ETIMEDOUT);
+
+    auto outer = pool.submit(options, [&] { future.get(); }); // stopped before it starts
+    auto inner = pool.submit([&](filch::task &self) {
+        filch::task_options below;
+        below.stop = soon.native_handle();
+        auto sub = self.submit(below, [] {});
+        self.stop().request();
+        sub.get();
+    });
+    thrown<filch::cancelled>([&] { outer.get(); });
+    thrown<filch::cancelled>([&] { inner.get(); });
+    MUST(outer.state() == FILCH_STOPPED && inner.state() == FILCH_STOPPED);
 }
 
 TEST(a_shutdown_that_takes_too_long_names_the_stragglers)

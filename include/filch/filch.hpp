@@ -281,9 +281,14 @@ inline error describe() noexcept
 // What a task function returns for the exception that is being handled.
 inline int fail(filch_task *self) noexcept
 {
+    try {
+        throw;
+    } catch (const cancelled &) {
+        if (filch_task_stopped(self))
+            return -ECANCELED; // which makes it STOPPED
+    } catch (...) {
+    }
     error what = describe();
-    if (what.code() == -ECANCELED && filch_task_stopped(self))
-        return -ECANCELED;
     return filch_fail_from(self, what.cause().native_handle(), what.code(), "%s", what.message());
 }
 
@@ -551,8 +556,10 @@ protected:
     {
         wait();
         auto *found = static_cast<detail::outcome_base *>(filch_future_arg(native_handle()));
-        if (state() != FILCH_DONE)
+        if (state() == FILCH_FAILED)
             detail::raise(error(), found->exception);
+        if (state() != FILCH_DONE)
+            throw cancelled(error());
         return *static_cast<detail::outcome<T> *>(found);
     }
 
