@@ -69,6 +69,16 @@ for pool in quick bulk; do
 done
 get /metrics/other
 status 404
+
+# While there are short requests, long ones have half of the workers.
+start --workers 4
+tries=0
+until [ "$(stat 'pool_workers{pool="bulk"}')" = 2 ]; do
+    tries=$((tries + 1))
+    [ $tries -lt 300 ] || fail 'the bulk pool keeps all workers'
+    get '/work?hash=1'
+done
+until_stat 'pool_workers{pool="bulk"}' 4
 stop
 need http_server_uv
 server_program=http_server_uv # its peer in the benchmark answers alike
