@@ -190,6 +190,13 @@ static size_t stats(struct server *server, char *out, size_t size)
     return length > 0 && (size_t)length < size ? (size_t)length : 0;
 }
 
+/* libuv counts nothing. */
+static char *metrics(struct server *server, const char *pool, size_t pool_length, size_t *length)
+{
+    (void)server, (void)pool, (void)pool_length, (void)length;
+    return NULL;
+}
+
 static void close_backend(struct server *server)
 {
     (void)server; /* libuv's threads end with the process */
@@ -202,5 +209,6 @@ const struct backend server_backend = {
     .stop = stop,
     .fini = fini,
     .stats = stats,
+    .metrics = metrics,
     .close = close_backend,
 };

@@ -24,8 +24,8 @@ static const char *connection_header(const struct connection *connection)
 static const char *allowed(const struct connection *connection)
 {
     bool gunzip = connection->url_length >= 7 && memcmp(connection->url, "/gunzip", 7) == 0;
-    bool stats = connection->url_length >= 6 && memcmp(connection->url, "/stats", 6) == 0;
-    return gunzip ? "Allow: POST\r\n" : stats ? "Allow: GET, HEAD\r\n" : "Allow: GET, HEAD, POST\r\n";
+    bool work = connection->url_length >= 5 && memcmp(connection->url, "/work", 5) == 0;
+    return gunzip ? "Allow: POST\r\n" : work ? "Allow: GET, HEAD, POST\r\n" : "Allow: GET, HEAD\r\n";
 }
 
 void answer_text(struct connection *connection, int status, const char *type, const char *text, size_t length)

@@ -118,7 +118,7 @@ static size_t take(struct connection *connection, const char *data, size_t lengt
     size_t used = 0;
     while (used < length && may_take(connection)) {
         used += request_parse(connection, data + used, length - used);
-        if (connection->is_whole) {
+        if (connection->is_whole && connection->state == CONNECTION_READING) {
             connection->is_whole = connection->has_begun = false;
             request_run(connection);
         }
@@ -279,8 +279,7 @@ void connection_answered(struct connection *connection)
         return;
     connection->server->counters.answers++;
     enter(connection, connection->close_after ? CONNECTION_LINGERING : CONNECTION_READING);
-    mark_dirty(
-        connection); /* even if all of it went out before: there may be another request, or an end, to see to */
+    mark_dirty(connection); /* even if all of it went out before: another request may have come, or the end */
 }
 
 /* ---- Coming ------------------------------------------------------------------------------------------------ */

@@ -8,8 +8,9 @@
  * however many items a burst has. The alternative, a buffer of lines for each connection with a lock and
  * uv_async_send(), costs the lock, a list of the connections that have news, and a second way for the end.
  *
- * Two bounds hold. The pool takes no more than --queue requests that wait to be begun, and refuses further ones at once:
- * that is the 503. And a request that has begun, and waits for its items, keeps a thread, of which the pool has a
+ * There are two pools, as the system can preempt a thread and filch cannot preempt a task: long requests do not hold up short
+ * ones. Two bounds hold for each. It takes no more than --queue requests that wait to be begun, and refuses further ones at
+ * once: that is the 503. And a request that has begun, and waits for its items, keeps a thread, of which the pool has a
  * limited number: so there are never more of those either.
  */
 #include "http_server.h"
@@ -18,6 +19,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include <filch/filch.h>
@@ -25,12 +27,15 @@
 #define BATCH 64
 #define BULK_NS 200000 /* a request that costs more is bulk */
 #define BULK_NICE 5
+#define BALANCE_MS 100
 
 struct backend_state {
     filch_pool *quick, *bulk;
     int bulk_nice; /* constant: of the threads of the latter */
     filch_cq *cq;  /* of both */
     uv_poll_t readable;
+    uv_timer_t balance;
+    bool had_quick; /* requests, since the timer came last */
 };
 
 struct request {
@@ -106,7 +111,9 @@ static int run_request(filch_task *self, void *arg)
         rc = submit_item(scope, request, &exchange->items[i]);
     if (rc == 0)
         rc = filch_scope_join(scope, &error);
-    return rc == 0 ? 0 : error ? filch_fail_from(self, error, rc, "the request ended early") : rc;
+    if (rc == -ETIMEDOUT)
+        return filch_fail(self, rc, "the deadline is over");
+    return error ? filch_fail_from(self, error, rc, "the request ended early") : rc;
 }
 
 /* ---- On the loop's thread ---------------------------------------------------------------------------------- */
@@ -144,8 +151,9 @@ static int begin(struct exchange *exchange)
     for (size_t i = 0; i < exchange->count; i++)
         exchange->items[i].exchange = exchange;
     options.stop = request->stop;
-    filch_pool *pool = exchange->cost < BULK_NS ? state->quick : state->bulk;
-    return filch_cq_submit(state->cq, pool, run_request, request, &options, request);
+    bool quick = exchange->cost < BULK_NS;
+    state->had_quick |= quick;
+    return filch_cq_submit(state->cq, quick ? state->quick : state->bulk, run_request, request, &options, request);
 }
 
 static void stop(struct exchange *exchange)
@@ -225,6 +233,9 @@ static int open_pools(struct backend_state *state, const struct server_options *
     options.workers = (unsigned)chosen->workers;
     options.capacity = (size_t)chosen->queue;
     options.overflow = FILCH_REJECT;
+    options.metrics = true;
+    options.idle =
+        FILCH_IDLE_FRUGAL; /* the loop, which has work then, can use the CPU better than a thread that spins */
     int rc = filch_pool_create(&state->quick, &options);
     if (rc)
         return rc;
@@ -238,6 +249,16 @@ static int open_pools(struct backend_state *state, const struct server_options *
     return rc;
 }
 
+/* While there are short requests, long ones get half of the CPUs. */
+static void on_balance(uv_timer_t *timer)
+{
+    struct backend_state *state = timer->data;
+    unsigned all = filch_pool_workers(state->quick), wanted = state->had_quick ? (all + 1) / 2 : all;
+    state->had_quick = false;
+    if (wanted != filch_pool_workers(state->bulk))
+        filch_pool_resize(state->bulk, wanted); /* without memory it stays as it was */
+}
+
 static int open_backend(struct server *server)
 {
     static struct backend_state state;
@@ -248,7 +269,9 @@ static int open_backend(struct server *server)
         rc = uv_poll_init(&server->loop, &state.readable, filch_cq_fd(state.cq));
     if (rc)
         return rc;
-    server->backend = state.readable.data = &state;
+    server->backend = state.readable.data = state.balance.data = &state;
+    uv_timer_init(&server->loop, &state.balance);
+    uv_timer_start(&state.balance, on_balance, BALANCE_MS, BALANCE_MS);
     return uv_poll_start(&state.readable, UV_READABLE, on_readable);
 }
 
@@ -256,13 +279,14 @@ static size_t pool_stats(filch_pool *pool, const char *name, char *out, size_t s
 {
     filch_pool_stats numbers = FILCH_POOL_STATS;
     filch_pool_stats_get(pool, &numbers);
-    int length = snprintf(out, size,
-                          "pool_threads{pool=\"%s\"} %u\npool_submitted_total{pool=\"%s\"} %llu\n"
-                          "pool_finished_total{pool=\"%s\"} %llu\npool_stolen_total{pool=\"%s\"} %llu\n"
-                          "pool_handoffs_total{pool=\"%s\"} %llu\npool_parks_total{pool=\"%s\"} %llu\n",
-                          name, numbers.threads, name, (unsigned long long)numbers.submitted, name,
-                          (unsigned long long)numbers.finished, name, (unsigned long long)numbers.stolen, name,
-                          (unsigned long long)numbers.handoffs, name, (unsigned long long)numbers.parks);
+    int length = snprintf(
+        out, size,
+        "pool_workers{pool=\"%s\"} %u\npool_threads{pool=\"%s\"} %u\npool_submitted_total{pool=\"%s\"} %llu\n"
+        "pool_finished_total{pool=\"%s\"} %llu\npool_stolen_total{pool=\"%s\"} %llu\n"
+        "pool_handoffs_total{pool=\"%s\"} %llu\npool_parks_total{pool=\"%s\"} %llu\n",
+        name, numbers.workers, name, numbers.threads, name, (unsigned long long)numbers.submitted, name,
+        (unsigned long long)numbers.finished, name, (unsigned long long)numbers.stolen, name,
+        (unsigned long long)numbers.handoffs, name, (unsigned long long)numbers.parks);
     return length > 0 && (size_t)length < size ? (size_t)length : 0;
 }
 
@@ -271,6 +295,32 @@ static size_t stats(struct server *server, char *out, size_t size)
     struct backend_state *state = server->backend;
     size_t length = pool_stats(state->quick, "quick", out, size);
     return length + pool_stats(state->bulk, "bulk", out + length, size - length);
+}
+
+/* It may have grown since it was measured. */
+static char *format_metrics(filch_pool *pool, size_t *length)
+{
+    char *text = NULL;
+    int64_t size = 0, n;
+    while ((n = filch_metrics_format(pool, text, (size_t)size)) >= size) {
+        free(text);
+        size = n + 256;
+        text = malloc((size_t)size);
+        if (!text)
+            return NULL;
+    }
+    *length = n > 0 ? (size_t)n : 0;
+    return text;
+}
+
+static char *metrics(struct server *server, const char *pool, size_t pool_length, size_t *length)
+{
+    const struct backend_state *state = server->backend;
+    if (pool_length == 5 && memcmp(pool, "quick", 5) == 0)
+        return format_metrics(state->quick, length);
+    if (pool_length == 4 && memcmp(pool, "bulk", 4) == 0)
+        return format_metrics(state->bulk, length);
+    return NULL;
 }
 
 static void on_poll_closed(uv_handle_t *handle)
@@ -284,6 +334,7 @@ static void on_poll_closed(uv_handle_t *handle)
 static void close_backend(struct server *server)
 {
     struct backend_state *state = server->backend;
+    uv_close((uv_handle_t *)&state->balance, NULL);
     uv_close((uv_handle_t *)&state->readable, on_poll_closed);
 }
 
@@ -294,5 +345,6 @@ const struct backend server_backend = {
     .stop = stop,
     .fini = fini,
     .stats = stats,
+    .metrics = metrics,
     .close = close_backend,
 };

@@ -21,14 +21,15 @@ static uint64_t ms(int64_t ns)
 }
 
 /* No request is on its way that the client could expect an answer for, as far as one can know. */
-static bool is_quiet(struct connection *connection)
+static bool is_quiet(const struct connection *connection)
 {
     uv_os_fd_t fd;
     int unread = 0;
     if (connection->state != CONNECTION_READING || connection->has_begun || connection_unsent(connection) > 0)
         return false;
     return is_over(connection, connection->since, QUIET_MS) &&
-           uv_fileno((uv_handle_t *)&connection->tcp, &fd) == 0 && ioctl(fd, FIONREAD, &unread) == 0 && unread == 0;
+           uv_fileno((const uv_handle_t *)&connection->tcp, &fd) == 0 && ioctl(fd, FIONREAD, &unread) == 0 &&
+           unread == 0;
 }
 
 /* It did not come whole in time. */
@@ -42,29 +43,36 @@ static void give_up_request(struct connection *connection, int status)
     answer_status(connection, status);
 }
 
+/* Takes too long to take what it is sent, or to end its side after ours; or, at the very end, to take its last answer. */
+static bool stalls(const struct connection *connection)
+{
+    const struct server *server = connection->server;
+    return (connection->writing && is_over(connection, connection->write_since, ms(server->options->send))) ||
+           (connection->is_shut && is_over(connection, connection->since, LINGER_MS)) ||
+           (server->cutting && !connection->has_exchange && is_over(connection, server->cut_at, LINGER_MS));
+}
+
+static bool is_idle(const struct connection *connection)
+{
+    return connection->state == CONNECTION_READING && !connection->has_begun &&
+           connection_unsent(connection) == 0 &&
+           is_over(connection, connection->since, ms(connection->server->options->idle));
+}
+
 static void sweep_one(struct connection *connection)
 {
     const struct server *server = connection->server;
-    const struct server_options *options = server->options;
-    struct server_counters *counters = &connection->server->counters;
-    bool reading = connection->state == CONNECTION_READING;
+    bool begun = connection->state == CONNECTION_READING && connection->has_begun;
     if (connection->state == CONNECTION_CLOSED)
         return;
-    if (connection->writing && is_over(connection, connection->write_since, ms(options->send))) {
-        counters->dropped++;
-        connection_drop(connection);
-    } else if (connection->is_shut && is_over(connection, connection->since, LINGER_MS)) {
-        connection_drop(connection);
-    } else if (reading && connection->has_begun && is_over(connection, connection->since, ms(options->receive))) {
+    if (begun && is_over(connection, connection->since, ms(server->options->receive))) {
         give_up_request(connection, 408);
-    } else if (reading && connection->has_begun && server->cutting) {
+    } else if (begun && server->cutting) {
         give_up_request(connection, 503);
-    } else if (!connection->has_exchange && server->cutting && is_over(connection, server->cut_at, LINGER_MS)) {
-        connection_drop(connection); /* does not take its last answer */
-    } else if (reading && !connection->has_begun && connection_unsent(connection) == 0 &&
-               is_over(connection, connection->since, ms(options->idle))) {
-        connection_end(connection);
-    } else if (server->draining && is_quiet(connection)) {
+    } else if (stalls(connection)) {
+        connection->server->counters.dropped += connection->writing;
+        connection_drop(connection);
+    } else if (is_idle(connection) || (server->draining && is_quiet(connection))) {
         connection_end(connection);
     }
 }

@@ -62,6 +62,23 @@ END
 start
 checks
 has_not "$work/log" 'level=(warning|error)'
+for pool in quick bulk; do
+    get /metrics/$pool
+    has "$out" '^Content-Type: text/plain; version=0\.0\.4$'
+    has "$out" "^filch_[a-z_]+\{pool=\"$pool\"[^}]*\} [0-9]"
+done
+get /metrics/other
+status 404
+
+# While there are short requests, long ones have half of the workers.
+start --workers 4
+tries=0
+until [ "$(stat 'pool_workers{pool="bulk"}')" = 2 ]; do
+    tries=$((tries + 1))
+    [ $tries -lt 300 ] || fail 'the bulk pool keeps all workers'
+    get '/work?hash=1'
+done
+until_stat 'pool_workers{pool="bulk"}' 4
 stop
 
 # Bulk has a lower priority than the server has, whatever that is.

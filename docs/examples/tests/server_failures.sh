@@ -58,7 +58,7 @@ times_out()
 {
     get '/work?sleep=20000'
     status 504
-    has "$out" '^error 504 '
+    has "$out" '^error 504 the deadline is over '
     get '/work?sleep=1&sleep=20000'
     status 200
     has "$out" '^0 sleep 1$'

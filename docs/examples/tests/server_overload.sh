@@ -72,6 +72,13 @@ post /gunzip "$work/body.gz"
 status 200
 kill $waiting
 wait $waiting || :
+# Connections that are too many wait for those before them, and are served then.
+start --connections 5
+"$bin/http_client" load "$port" 20 300 '/work?hash=1024' >"$out"
+read -r _ sent _ answered _ ok _ busy _ lost <"$out"
+[ "$sent" -eq "$ok" ] && [ "$lost" -eq 0 ] || fail 'connections were lost'
+[ "$sent" -gt 20 ] || fail 'nobody was served'
+[ "$(stat connections_total)" -eq 21 ] || fail 'not all were accepted'
 start --workers 1 --queue 4 --send 1
 
 # One that never reads: it may send what the buffers hold, then it waits, and is dropped when it does not take its answers.
