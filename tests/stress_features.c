@@ -4,7 +4,7 @@
  * pinned workers, a capacity, through every way to submit a task and every way in which one ends. At the end everything
  * adds up: events, counts of the metrics, memory, contexts and arguments.
  */
-#include "features.h"
+#include "with_features.h"
 
 #include <fcntl.h>
 

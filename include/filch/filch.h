@@ -1171,11 +1171,10 @@ struct filch_hooks {
 #define FILCH_HISTOGRAM_BUCKETS 242
 
 typedef struct filch_histogram {
-    uint64_t count;  /* of times; the sum of all buckets */
-    uint64_t sum_ns; /* of the times themselves */
-    uint64_t max_ns; /* the longest; not what was not timed: see filch_metrics_get() */
-    uint64_t buckets
-        [FILCH_HISTOGRAM_BUCKETS]; /* how many are above the bound of the bucket before and not above its own */
+    uint64_t count;                            /* of times; the sum of all buckets */
+    uint64_t sum_ns;                           /* of the times themselves */
+    uint64_t max_ns;                           /* the longest; not what was not timed: see filch_metrics_get() */
+    uint64_t buckets[FILCH_HISTOGRAM_BUCKETS]; /* above the bound of the one before, and not above its own */
 } filch_histogram;
 
 /* The upper bound of a bucket, ns: 64 for the first, INT64_MAX for the last. */
