@@ -23,7 +23,8 @@ struct exposition {
     size_t n_samples;
     /* The family that is open. */
     char type[16];
-    size_t n_in_family;
+    size_t n_in_family, n_in_series;
+    char series[EXPOSITION_LABELS]; /* of a histogram: the labels of its samples but for `le` */
     bool has_infinity, has_sum, has_count;
     double bound, below, infinity;
 };
@@ -142,7 +143,7 @@ static inline bool exposition_bucket(struct exposition *x, const struct expositi
 {
     bool last = strcmp(sample->le, "+Inf\"") == 0;
     double bound = last ? 0.0 : atof(sample->le);
-    if (!sample->le[0] || x->has_infinity || (!last && x->n_in_family && bound <= x->bound))
+    if (!sample->le[0] || x->has_infinity || (!last && x->n_in_series && bound <= x->bound))
         return exposition_fail(x, "bounds in no order");
     if (sample->value < x->below)
         return exposition_fail(x, "buckets that are not cumulative");
@@ -150,6 +151,17 @@ static inline bool exposition_bucket(struct exposition *x, const struct expositi
     x->infinity = sample->value;
     x->bound = bound;
     x->below = sample->value;
+    return true;
+}
+
+/* Of a histogram of one set of labels. */
+static inline bool exposition_end_series(struct exposition *x)
+{
+    if (strcmp(x->type, "histogram") == 0 && !(x->has_infinity && x->has_sum && x->has_count))
+        return exposition_fail(x, "a histogram that lacks something");
+    x->n_in_series = 0;
+    x->has_infinity = x->has_sum = x->has_count = false;
+    x->bound = x->below = x->infinity = 0.0;
     return true;
 }
 
@@ -162,6 +174,10 @@ static inline bool exposition_of_family(struct exposition *x, const struct expos
             return exposition_fail(x, "a counter below 0");
         return !*suffix || exposition_fail(x, "a sample of no family");
     }
+    if (x->n_in_series && strcmp(x->series, sample->labels) != 0 && !exposition_end_series(x))
+        return false;
+    if (!x->n_in_series)
+        snprintf(x->series, sizeof x->series, "%s", sample->labels);
     if (strcmp(suffix, "_bucket") == 0)
         return exposition_bucket(x, sample);
     if (strcmp(suffix, "_sum") == 0)
@@ -176,12 +192,8 @@ static inline bool exposition_end_family(struct exposition *x)
 {
     if (x->n_families && !x->n_in_family)
         return exposition_fail(x, "a family without samples");
-    if (strcmp(x->type, "histogram") == 0 && !(x->has_infinity && x->has_sum && x->has_count))
-        return exposition_fail(x, "a histogram that lacks something");
     x->n_in_family = 0;
-    x->has_infinity = x->has_sum = x->has_count = false;
-    x->bound = x->below = x->infinity = 0.0;
-    return true;
+    return exposition_end_series(x);
 }
 
 static inline bool exposition_begin_family(struct exposition *x)
@@ -224,6 +236,7 @@ static inline bool exposition_next(struct exposition *x)
         return exposition_fail(x, "a sample of no family");
     bool ok = exposition_is_new(x, &sample) && exposition_of_family(x, &sample, sample.name + length);
     x->n_in_family++;
+    x->n_in_series++;
     return ok;
 }
 

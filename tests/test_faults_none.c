@@ -70,7 +70,7 @@ static void look_at_metrics(struct things *things)
     must(filch_metrics_get(things->pool, &metrics) == 0 && metrics.finished <= metrics.submitted);
     must(filch_histogram_quantile(&metrics.run, 0.5) >= 0 && filch_histogram_bound(0) == 64);
     must(filch_pool_worker_stats_get(things->pool, 0, &worker) == 0);
-    must(filch_metrics_format(things->pool, text, sizeof text) > (int64_t)sizeof text);
+    must(filch_metrics_format(&things->pool, 1, text, sizeof text) > (int64_t)sizeof text);
 }
 
 static void look_at_futures(const struct things *things)

@@ -292,7 +292,8 @@ static void be_the_child(filch_pool *pool, filch_future *waiting, filch_context_
     filch_metrics metrics = FILCH_METRICS;
     unsigned before = atomic_load(&told);
     must(filch_submit(pool, do_nothing, NULL, NULL) == -EOWNERDEAD);
-    must(filch_metrics_get(pool, &metrics) == -EOWNERDEAD && filch_metrics_format(pool, NULL, 0) == -EOWNERDEAD);
+    must(filch_metrics_get(pool, &metrics) == -EOWNERDEAD &&
+         filch_metrics_format(&pool, 1, NULL, 0) == -EOWNERDEAD);
     must(filch_pool_lend(pool, NULL) == -EOWNERDEAD);
     must(!filch_future_cancel(waiting) && filch_future_wait(waiting, FILCH_FOREVER) == -EOWNERDEAD);
     filch_future_unref(waiting);

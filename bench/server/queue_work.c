@@ -191,9 +191,9 @@ static size_t stats(struct server *server, char *out, size_t size)
 }
 
 /* libuv counts nothing. */
-static char *metrics(struct server *server, const char *pool, size_t pool_length, size_t *length)
+static char *metrics(struct server *server, size_t *length)
 {
-    (void)server, (void)pool, (void)pool_length, (void)length;
+    (void)server, (void)length;
     return NULL;
 }
 

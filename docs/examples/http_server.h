@@ -51,8 +51,8 @@ struct backend {
     void (*fini)(struct exchange *exchange);
     /* Writes its counters as lines of text; returns the length, at most size. */
     size_t (*stats)(struct server *server, char *out, size_t size);
-    /* The metrics of one of its pools, as text that is the caller's to free. NULL: it has none of that name, or no memory. */
-    char *(*metrics)(struct server *server, const char *pool, size_t pool_length, size_t *length);
+    /* The metrics of its pools, as text that is the caller's to free. NULL: it has none, or no memory. */
+    char *(*metrics)(struct server *server, size_t *length);
     /* No exchange is left. Takes its handles out of the loop, and ends its threads. */
     void (*close)(struct server *server);
 };

@@ -298,11 +298,13 @@ static size_t stats(struct server *server, char *out, size_t size)
 }
 
 /* It may have grown since it was measured. */
-static char *format_metrics(filch_pool *pool, size_t *length)
+static char *metrics(struct server *server, size_t *length)
 {
+    const struct backend_state *state = server->backend;
+    filch_pool *const pools[] = { state->quick, state->bulk };
     char *text = NULL;
     int64_t size = 0, n;
-    while ((n = filch_metrics_format(pool, text, (size_t)size)) >= size) {
+    while ((n = filch_metrics_format(pools, 2, text, (size_t)size)) >= size) {
         free(text);
         size = n + 256;
         text = malloc((size_t)size);
@@ -311,16 +313,6 @@ static char *format_metrics(filch_pool *pool, size_t *length)
     }
     *length = n > 0 ? (size_t)n : 0;
     return text;
-}
-
-static char *metrics(struct server *server, const char *pool, size_t pool_length, size_t *length)
-{
-    const struct backend_state *state = server->backend;
-    if (pool_length == 5 && memcmp(pool, "quick", 5) == 0)
-        return format_metrics(state->quick, length);
-    if (pool_length == 4 && memcmp(pool, "bulk", 4) == 0)
-        return format_metrics(state->bulk, length);
-    return NULL;
 }
 
 static void on_poll_closed(uv_handle_t *handle)

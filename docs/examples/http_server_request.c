@@ -5,7 +5,7 @@
  *     GET|HEAD|POST /work?ITEM&ITEM...   the items of http_server_work.h; gunzip is of the body
  *     POST /gunzip                       the same as POST /work?gunzip, and further items may follow
  *     GET|HEAD /stats                    the server's counters
- *     GET|HEAD /metrics/POOL             those of a pool, quick or bulk, with histograms of waits and run times
+ *     GET|HEAD /metrics                  those of its pools, with histograms of waits and run times
  *
  * The parser pauses at the end of each request: the next one of a pipeline is parsed when this one has its answer, so
  * a connection never has more than one exchange, and answers are in order.
@@ -18,7 +18,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define METRICS "/metrics/"
 #define PROMETHEUS "text/plain; version=0.0.4"
 #define MOST_HEAD 8192  /* bytes of request line and headers */
 #define KEPT_BODY 16384 /* bytes of memory that a connection keeps for the next body */
@@ -113,11 +112,6 @@ static bool path_is(const struct connection *connection, const char *path)
            (connection->url_length == length || connection->url[length] == '?');
 }
 
-static bool path_begins(const struct connection *connection, const char *prefix)
-{
-    return connection->url_length > strlen(prefix) && memcmp(connection->url, prefix, strlen(prefix)) == 0;
-}
-
 /* The status that the request line and the headers earn; 0: they are fine. */
 static int judge(const struct connection *connection)
 {
@@ -133,7 +127,7 @@ static int judge(const struct connection *connection)
         return reads || method == HTTP_POST ? 0 : 405;
     if (path_is(connection, "/gunzip"))
         return method == HTTP_POST ? 0 : 405;
-    if (path_is(connection, "/stats") || path_begins(connection, METRICS))
+    if (path_is(connection, "/stats") || path_is(connection, "/metrics"))
         return reads ? 0 : 405;
     return 404;
 }
@@ -239,9 +233,8 @@ static void answer_stats(struct connection *connection)
 
 static void answer_metrics(struct connection *connection)
 {
-    const char *pool = connection->url + sizeof METRICS - 1;
-    size_t length, pool_length = connection->url_length - (sizeof METRICS - 1);
-    char *text = server_backend.metrics(connection->server, pool, pool_length, &length);
+    size_t length;
+    char *text = server_backend.metrics(connection->server, &length);
     if (text)
         answer_text(connection, 200, PROMETHEUS, text, length);
     else
@@ -309,7 +302,7 @@ void request_run(struct connection *connection)
         answer_status(connection, connection->refusal);
     else if (path_is(connection, "/stats"))
         answer_stats(connection);
-    else if (path_begins(connection, METRICS))
+    else if (path_is(connection, "/metrics"))
         answer_metrics(connection);
     else
         begin(connection);

@@ -1265,14 +1265,13 @@ typedef struct filch_worker_stats {
 FILCH_API int filch_pool_worker_stats_get(filch_pool *pool, unsigned index, filch_worker_stats *out);
 
 /*
- * Writes the metrics as text, as snprintf(): returns the length that all of it has, without the terminating 0, or a
- * negative code. The text is in the exposition format 0.0.4 of Prometheus (Content-Type "text/plain; version=0.0.4"),
- * every sample labelled with the pool's name, so that those of several pools can be told apart; but only one pool's text
- * may be in one answer. Times are in seconds. Some tens of kilobytes; it grows with the number of workers.
- * Context: as filch_metrics_get(); allocates nothing.
- * Errors: -EOWNERDEAD, -EINVAL (no pool).
+ * Writes the metrics of n pools as text, as snprintf(): returns the length that all of it has, without the terminating 0,
+ * or a negative code. The text is in the exposition format 0.0.4 of Prometheus (Content-Type "text/plain; version=0.0.4"),
+ * and one whole answer: each family once, every sample labelled with its pool's name, so give pools names of their own. Times
+ * are in seconds. Some tens of kilobytes for each pool; it grows with the number of workers.
+ * Context: as filch_metrics_get(). Errors: those of it, -EINVAL (no pool), -ENOMEM (only with more than one); buffer is untouched.
  */
-FILCH_API int64_t filch_metrics_format(filch_pool *pool, char *buffer, size_t size);
+FILCH_API int64_t filch_metrics_format(filch_pool *const *pools, size_t n, char *buffer, size_t size);
 
 /* ---- Clean-up at the end of a block ---------------------------------------------------------------- */
 

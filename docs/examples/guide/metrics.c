@@ -34,7 +34,7 @@ static char *format(filch_pool *pool, size_t *length)
 {
     char *text = NULL;
     int64_t size = 0, n;
-    while ((n = filch_metrics_format(pool, text, (size_t)size)) >= size) {
+    while ((n = filch_metrics_format(&pool, 1, text, (size_t)size)) >= size) {
         free(text);
         size = n + 64;
         text = malloc((size_t)size);

@@ -62,13 +62,12 @@ END
 start
 checks
 has_not "$work/log" 'level=(warning|error)'
+get /metrics
+has "$out" '^Content-Type: text/plain; version=0\.0\.4$'
+counts "$out" 1 '^# TYPE filch_tasks_submitted_total counter$'
 for pool in quick bulk; do
-    get /metrics/$pool
-    has "$out" '^Content-Type: text/plain; version=0\.0\.4$'
     has "$out" "^filch_[a-z_]+\{pool=\"$pool\"[^}]*\} [0-9]"
 done
-get /metrics/other
-status 404
 
 # While there are short requests, long ones have half of the workers.
 start --workers 4
