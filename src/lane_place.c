@@ -66,8 +66,10 @@ void filchi_lane_place_resume(struct filchi_thread *thread)
         return;
     struct filchi_lane_ticket ticket;
     filchi_parker_init(&ticket.parker);
-    if (!filchi_lane_enter(place->lane, &ticket))
+    if (!filchi_lane_enter(place->lane, &ticket)) {
+        filchi_lane_place_suspend(thread->host); /* a guest's, which may have what the place is waited for */
         await_place(place->lane, &ticket);
+    }
     place->held = true;
 }
 
