@@ -299,8 +299,8 @@ uintptr_t filchi_lanes_drain(struct filchi_lanes *lanes)
     return entry;
 }
 
-static bool pick_in(struct filchi_lanes *lanes, filch_lane *lane, int (*is_it)(uintptr_t entry, void *arg), void *arg,
-                    struct filchi_lane_taken *out)
+static bool pick_in(struct filchi_lanes *lanes, filch_lane *lane, int (*is_it)(uintptr_t entry, void *arg),
+                    void *arg, struct filchi_lane_taken *out)
 {
     uintptr_t entry = 0;
     for (int i = 0; i < FILCHI_LEVELS && has_place(lane) && !entry; i++)
