@@ -444,3 +444,46 @@ Test(lanes_await, two_that_have_a_place_and_want_each_others_as_guests_get_them)
     for (int i = 0; i < 2; i++)
         filch_pool_destroy(pools[i]);
 }
+
+static int await_idleness(filch_task *self, void *arg)
+{
+    filch_pool *pool = filch_task_pool(self);
+    UNTIL(stats_of(pool).idle == 2);
+    return write_letter(self, arg);
+}
+
+static struct gate runner = GATE;
+
+/* Once a guest waits for the place. */
+static void *let_guest_in(void *lane)
+{
+    UNTIL(lane_stats(lane).resuming == 1);
+    gate_open(&runner);
+    return NULL;
+}
+
+/* Nobody of the pool's looks for work as it ends: it is the place that calls one. */
+Test(lanes_await, a_place_that_a_guest_leaves_wakes_a_worker_for_what_waits_in_the_lane)
+{
+    pthread_t thread;
+    filch_pool_options options = FILCH_POOL_OPTIONS;
+    filch_task_options of_lane = FILCH_TASK_OPTIONS;
+    filch_pool *pool = NULL;
+    options.workers = 2;
+    options.capacity = 1;
+    options.overflow = FILCH_CALLER_RUNS;
+    must(filch_pool_create(&pool, &options) == 0);
+    filch_lane *lane = of_lane.lane = lane_of(pool, 1, 1);
+    filch_future *runs = submit_to(pool, lane, FILCH_NORMAL, pass_gate, &runner);
+    event_await(&runner.started);
+    filch_future *waits = submit_to(pool, lane, FILCH_NORMAL, write_letter, &w);
+    must(pthread_create(&thread, NULL, let_guest_in, lane) == 0);
+    cr_assert_eq(filch_submit_with(pool, await_idleness, &a, &of_lane, NULL), 0);
+    cr_assert_eq(filch_future_wait(waits, FILCH_FOREVER), 0);
+    pthread_join(thread, NULL);
+    cr_assert_str_eq(letters(&record, 2), "aw");
+    unref_all((filch_future *[]) { runs, waits }, 2);
+    UNTIL(lane_stats(lane).running == 0);
+    filch_lane_unref(lane);
+    filch_pool_destroy(pool);
+}
