@@ -49,19 +49,40 @@ uintptr_t filchi_fifo_pop(struct filchi_fifo *fifo)
     return item;
 }
 
-uintptr_t filchi_fifo_find(const struct filchi_fifo *fifo, int (*is_it)(uintptr_t item, void *arg), void *arg)
+/* The next place after this one. */
+static struct filchi_fifo_segment *step(struct filchi_fifo_segment *segment, size_t *at)
 {
-    const struct filchi_fifo_segment *segment = fifo->first;
-    size_t at = fifo->head;
-    for (size_t left = fifo->n; left > 0; left--) {
-        if (is_it(segment->items[at], arg))
-            return segment->items[at];
-        if (++at == FILCHI_FIFO_SEGMENT) {
-            segment = segment->next;
-            at = 0;
-        }
+    if (++*at < FILCHI_FIFO_SEGMENT)
+        return segment;
+    *at = 0;
+    return segment->next;
+}
+
+/* How many come before the oldest that `is_it`; all, if none is. */
+static size_t find(const struct filchi_fifo *fifo, int (*is_it)(uintptr_t item, void *arg), void *arg)
+{
+    struct filchi_fifo_segment *segment = fifo->first;
+    size_t before = 0;
+    for (size_t at = fifo->head; before < fifo->n && !is_it(segment->items[at], arg); before++)
+        segment = step(segment, &at);
+    return before;
+}
+
+uintptr_t filchi_fifo_pick(struct filchi_fifo *fifo, int (*is_it)(uintptr_t item, void *arg), void *arg)
+{
+    size_t before = find(fifo, is_it, arg), at = fifo->head;
+    if (before == fifo->n)
+        return 0;
+    struct filchi_fifo_segment *segment = fifo->first;
+    uintptr_t moved = segment->items[at];
+    for (; before > 0; before--) { /* each goes where the next one was, and the last of them is the one */
+        segment = step(segment, &at);
+        uintptr_t next = segment->items[at];
+        segment->items[at] = moved;
+        moved = next;
     }
-    return 0;
+    fifo->first->items[fifo->head] = moved;
+    return filchi_fifo_pop(fifo);
 }
 
 void filchi_fifo_fini(struct filchi_fifo *fifo)

@@ -32,8 +32,8 @@ struct filchi_fifo {
 int filchi_fifo_push(struct filchi_fifo *fifo, uintptr_t item);
 /* The oldest; there must be one. */
 uintptr_t filchi_fifo_pop(struct filchi_fifo *fifo);
-/* The oldest that `is_it`, 0 if none; it stays. */
-uintptr_t filchi_fifo_find(const struct filchi_fifo *fifo, int (*is_it)(uintptr_t item, void *arg), void *arg);
+/* The oldest that `is_it`, taken out of its turn; 0 if there is none. Those before it move. */
+uintptr_t filchi_fifo_pick(struct filchi_fifo *fifo, int (*is_it)(uintptr_t item, void *arg), void *arg);
 /* The memory; items left are the user's concern. */
 void filchi_fifo_fini(struct filchi_fifo *fifo);
 

@@ -141,6 +141,8 @@ static filch_future *take_in_turn(struct filchi_thread *thread)
     filch_future *found = filchi_lane_take_work(thread, plain);
     if (found || !plain)
         return found;
+    if (!filchi_lanes_hint(&thread->pool->origin->lanes)) /* another was quicker: who comes next is owed this one */
+        thread->worker->turned -= 2;
     found = take_plain(thread);
     return found ? found : filchi_lane_take_work(thread, FILCHI_PLAIN_NONE); /* another was quicker */
 }
@@ -164,7 +166,7 @@ static __attribute__((noinline)) filch_future *take_with_lanes(struct filchi_thr
     filch_future *found = NULL;
     if (++worker->tick % OUTSIDE_EVERY == 0 || is_urgent(worker, hint)) {
         found = take_in_turn(thread);
-        if (found)
+        if (found && worker->turned == worker->tick) /* else there was nobody to heed any more */
             worker->heeded = worker->tick + 1;
     } else if (worker->tick % OUTSIDE_EVERY == 1) {
         found = take_left(thread);

@@ -220,16 +220,17 @@ bool filchi_lane_push_extra(struct filchi_lanes *lanes, filch_lane *lane, uintpt
     return pushed;
 }
 
-/* The oldest entry of that level, for the taker of which a place is taken. */
-static uintptr_t take_entry(struct filchi_lanes *lanes, filch_lane *lane, enum filchi_level level)
+/* An entry was taken out of the lane's queues, for the taker of which a place is taken. */
+static void take_entry(struct filchi_lanes *lanes, filch_lane *lane, uintptr_t entry, struct filchi_lane_taken *out)
 {
-    uintptr_t entry = filchi_fifo_pop(&lane->queues[level]);
+    bool outside = lane == &lanes->outside;
     lane->queued -= !(entry & FILCHI_ENTRY_EXTRA);
-    if (lane != &lanes->outside) {
+    if (!outside) {
         lane->running++;
         lane->started += !(entry & FILCHI_ENTRY_EXTRA);
     }
-    return entry;
+    *out = (struct filchi_lane_taken) { .entry = entry, .lane = outside ? NULL : lane };
+    settle(lanes, lane);
 }
 
 /* The lane that is next has its turn. True: it is that of the pool's own queue, or there is nothing. */
@@ -246,9 +247,7 @@ static bool serve_next(struct filchi_lanes *lanes, bool plain, struct filchi_lan
     filchi_turns_serve(&lanes->turns);
     if (outside && level == FILCHI_LEVEL_NORMAL)
         return true;
-    out->entry = take_entry(lanes, lane, level);
-    out->lane = outside ? NULL : lane;
-    settle(lanes, lane);
+    take_entry(lanes, lane, filchi_fifo_pop(&lane->queues[level]), out);
     return false;
 }
 
@@ -300,20 +299,24 @@ uintptr_t filchi_lanes_drain(struct filchi_lanes *lanes)
     return entry;
 }
 
-static uintptr_t find_in(const filch_lane *lane, int (*is_it)(uintptr_t entry, void *arg), void *arg)
+static bool pick_in(struct filchi_lanes *lanes, filch_lane *lane, int (*is_it)(uintptr_t entry, void *arg),
+                    void *arg, struct filchi_lane_taken *out)
 {
-    uintptr_t found = 0;
-    for (int i = 0; i < FILCHI_LEVELS && has_place(lane) && !found; i++)
-        found = filchi_fifo_find(&lane->queues[i], is_it, arg);
-    return found;
+    uintptr_t entry = 0;
+    for (int i = 0; i < FILCHI_LEVELS && has_place(lane) && !entry; i++)
+        entry = filchi_fifo_pick(&lane->queues[i], is_it, arg);
+    if (entry)
+        take_entry(lanes, lane, entry, out);
+    return entry != 0;
 }
 
-uintptr_t filchi_lanes_find(struct filchi_lanes *lanes, int (*is_it)(uintptr_t entry, void *arg), void *arg)
+bool filchi_lanes_pick(struct filchi_lanes *lanes, int (*is_it)(uintptr_t entry, void *arg), void *arg,
+                       struct filchi_lane_taken *out)
 {
     filchi_lock_take(&lanes->lock);
-    uintptr_t found = find_in(&lanes->outside, is_it, arg);
+    bool found = pick_in(lanes, &lanes->outside, is_it, arg, out);
     for (filch_lane *lane = lanes->first; lane && !found; lane = lane->next)
-        found = find_in(lane, is_it, arg);
+        found = pick_in(lanes, lane, is_it, arg, out);
     give(lanes);
     return found;
 }

@@ -126,8 +126,9 @@ bool filchi_lanes_take(struct filchi_lanes *lanes, enum filchi_plain plain, stru
 void filchi_lanes_close(struct filchi_lanes *lanes);
 /* Anyone: an entry, the oldest of the highest level of a lane, whatever the turns and places; 0 if there is none. */
 uintptr_t filchi_lanes_drain(struct filchi_lanes *lanes);
-/* Anyone: an entry that `is_it`, which stays, 0 if none. */
-uintptr_t filchi_lanes_find(struct filchi_lanes *lanes, int (*is_it)(uintptr_t entry, void *arg), void *arg);
+/* Anyone: one that `is_it` of a lane with a free place, out of its turn. False: there is none. */
+bool filchi_lanes_pick(struct filchi_lanes *lanes, int (*is_it)(uintptr_t entry, void *arg), void *arg,
+                       struct filchi_lane_taken *out);
 
 /* Anyone: a place, if one is free. */
 bool filchi_lane_try_enter(filch_lane *lane);

@@ -66,8 +66,10 @@ void filchi_lane_place_resume(struct filchi_thread *thread)
         return;
     struct filchi_lane_ticket ticket;
     filchi_parker_init(&ticket.parker);
-    if (!filchi_lane_enter(place->lane, &ticket))
+    if (!filchi_lane_enter(place->lane, &ticket)) {
+        filchi_lane_place_suspend(thread->host); /* a guest's, which may have what the place is waited for */
         await_place(place->lane, &ticket);
+    }
     place->held = true;
 }
 
@@ -148,6 +150,19 @@ static bool drop_stale(const filch_pool *pool, const struct filchi_lane_taken *t
     return true;
 }
 
+/* How it is to be run. */
+static filch_future *note_taken(struct filchi_thread *thread, const struct filchi_lane_taken *taken)
+{
+    thread->outside = true;
+    thread->due = taken->entry & FILCHI_ENTRY_NO_PLACE;
+    thread->laned = true;
+    thread->lane = taken->lane;
+    thread->extra = taken->entry & FILCHI_ENTRY_EXTRA;
+    if (thread->extra) /* its other entry may be dropped while it runs */
+        filchi_counter_add(&thread->worker->raised, 1);
+    return future_of(taken->entry);
+}
+
 filch_future *filchi_lane_take_work(struct filchi_thread *thread, enum filchi_plain plain)
 {
     struct filchi_lane_taken taken;
@@ -155,32 +170,24 @@ filch_future *filchi_lane_take_work(struct filchi_thread *thread, enum filchi_pl
         if (filchi_lanes_take(lanes_of(thread->pool), plain, &taken))
             return NULL;
     while (drop_stale(thread->pool, &taken));
-    thread->outside = true;
-    thread->due = taken.entry & FILCHI_ENTRY_NO_PLACE;
-    thread->laned = true;
-    thread->lane = taken.lane;
-    thread->extra = taken.entry & FILCHI_ENTRY_EXTRA;
-    if (thread->extra) /* its other entry may be dropped while it runs */
-        filchi_counter_add(&thread->worker->raised, 1);
-    return future_of(taken.entry);
+    return note_taken(thread, &taken);
 }
 
 /* Under the lock of the lanes: the entry keeps the task. */
 static int is_member(uintptr_t entry, void *arg)
 {
-    filch_future *future = future_of(entry);
-    if (filchi_waitlist_peek(&future->waiters) != FILCH_PENDING || !filchi_future_is_of(future, arg))
-        return 0;
-    filch_future_ref(future);
-    return 1;
+    const filch_future *future = future_of(entry);
+    return filchi_waitlist_peek(&future->waiters) == FILCH_PENDING && filchi_future_is_of(future, arg);
 }
 
-filch_future *filchi_lane_find_member(filch_pool *pool, const struct filchi_group *group)
+filch_future *filchi_lane_take_member(struct filchi_thread *thread, const struct filchi_group *group)
 {
-    if (!filchi_lanes_hint(lanes_of(pool)))
+    struct filchi_lanes *lanes = lanes_of(thread->pool);
+    struct filchi_lane_taken taken;
+    /* The entry is taken too: who finds a task that nobody holds has no other right to it. */
+    if (!filchi_lanes_hint(lanes) || !filchi_lanes_pick(lanes, is_member, (void *)(uintptr_t)group, &taken))
         return NULL;
-    uintptr_t entry = filchi_lanes_find(lanes_of(pool), is_member, (void *)(uintptr_t)group);
-    return future_of(entry);
+    return note_taken(thread, &taken);
 }
 
 /* ---- The end ---- */

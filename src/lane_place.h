@@ -42,8 +42,8 @@ void filchi_lane_raise(filch_future *future);
 /* T's own: a task from the lanes, to be run by filchi_worker_run_laned(); NULL: it is the turn of the pool's own queue, or
  * there is none. */
 filch_future *filchi_lane_take_work(struct filchi_thread *thread, enum filchi_plain plain);
-/* Anyone: a task of the group that waits in a lane with a free place, NULL if there is none; a reference to it. */
-filch_future *filchi_lane_find_member(filch_pool *pool, const struct filchi_group *group);
+/* T's own: the same for a task of the group in a lane with a free place, out of its turn; NULL: there is none. */
+filch_future *filchi_lane_take_member(struct filchi_thread *thread, const struct filchi_group *group);
 /* Anyone: cancels everything that waits in lanes. */
 void filchi_lane_reap(filch_pool *pool);
 /* No thread is left: what is in the queues is of no use to anybody. */

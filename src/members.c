@@ -103,13 +103,16 @@ static void stop_more(struct filchi_thread *thread, const struct filchi_group *g
     }
 }
 
-/* One that waits in a lane is found and claimed where it is. */
+/* One that waits in a lane, from wherever it is in there. */
 static bool run_in_lane(struct filchi_thread *thread, const struct filchi_group *group)
 {
-    filch_future *future = filchi_lane_find_member(thread->pool, group);
-    bool ran = future && filchi_worker_run_awaited(thread, future);
-    filch_future_unref(future);
-    return ran;
+    filch_future *future = filchi_lane_take_member(thread, group);
+    if (!future)
+        return false;
+    filchi_counter_add(&thread->worker->in_place, 1);
+    filchi_worker_run_laned(thread, future);
+    filchi_stopping_tell(thread);
+    return true;
 }
 
 bool filchi_worker_run_member(struct filchi_thread *thread, const struct filchi_group *group,

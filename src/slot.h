@@ -54,7 +54,7 @@ struct filchi_worker {
     struct filchi_average outside; /* holder: tasks from outside, waits included */
     struct filchi_measures *measures; /* constant, owned; NULL: the pool measures nothing */
     filchi_counter submitted, finished, stolen, in_place, handoffs, parks;
-    filchi_counter raised, raised_over; /* entries of tasks that have another one: taken, and dealt with */
+    filchi_counter raised, raised_over; /* tasks that have another entry, as they were claimed: begun, and over */
 };
 
 #endif

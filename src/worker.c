@@ -295,11 +295,19 @@ bool filchi_worker_run_newest(struct filchi_thread *thread, filch_future *future
 
 static bool claim_and_run(struct filchi_thread *thread, filch_future *future)
 {
-    if (filchi_future_claim_in_place(future) != FILCHI_CLAIM_GOT)
-        return false;
-    filchi_counter_add(&thread->worker->in_place, 1);
-    run_claimed(thread, future, false);
-    return true;
+    /* Within a task that one keeps the pool from its end. Else the future's entry may be dropped while it runs here, and
+     * it counts as a second one, from before it is claimed. */
+    bool alone = !thread->frame;
+    if (alone)
+        filchi_counter_add(&thread->worker->raised, 1);
+    bool got = filchi_future_claim_in_place(future) == FILCHI_CLAIM_GOT;
+    if (got) {
+        filchi_counter_add(&thread->worker->in_place, 1);
+        run_claimed(thread, future, false);
+    }
+    if (alone)
+        filchi_counter_add(&thread->worker->raised_over, 1);
+    return got;
 }
 
 /* The same, in its lane: in the place of the task that awaits it, if that is of the same, as it does not run meanwhile. */

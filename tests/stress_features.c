@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * All that a pool can be asked for, at once: hooks, metrics, an allocator, contexts, lent threads, waiters that help,
- * pinned workers, a capacity, through every way to submit a task and every way in which one ends. At the end everything
+ * pinned workers, a capacity, lanes and
+ * priorities, through every way to submit a task and every way in which one ends. At the end everything
  * adds up: events, counts of the metrics, memory, contexts and arguments.
  */
 #include "with_features.h"
 
 #include <fcntl.h>
 
-enum { MANY = 12 };
+enum { MANY = 12, LANES = 4 };
 
 /* ---- Tasks ---- */
 
@@ -47,6 +48,9 @@ static void on_done(filch_future *future, void *context)
 }
 
 static void play(filch_pool *pool, uint64_t *random, unsigned depth, unsigned steps);
+
+/* Lanes of the pool; the first is none. */
+static filch_lane *lanes[LANES];
 
 /* Another pool, whose tasks do nothing with the first one. */
 static filch_pool *beside;
@@ -153,6 +157,14 @@ static void end_future(filch_future *future, uint64_t *random)
     filch_future_unref(future);
 }
 
+static void choose_lane(const filch_pool *pool, uint64_t *random, filch_task_options *options)
+{
+    if (pool == beside || stress_below(random, 2))
+        return;
+    options->lane = lanes[stress_below(random, LANES)];
+    options->priority = (filch_priority)stress_below(random, 3) - 1;
+}
+
 static void submit_one(filch_pool *pool, uint64_t *random, unsigned depth)
 {
     filch_retry_options retry = FILCH_RETRY_OPTIONS;
@@ -166,6 +178,7 @@ static void submit_one(filch_pool *pool, uint64_t *random, unsigned depth)
     options.name = stress_below(random, 3) ? NULL : "a name that is a little longer than what fits";
     options.start_at_ns = stress_below(random, 6) ? 0 : filch_now() + stress_below(random, 50000);
     options.retry = stress_below(random, 3) ? NULL : &retry;
+    choose_lane(pool, random, &options);
     if (stress_below(random, 4) == 0 && !filch_stop_create(&stop, filch_pool_stop(pool)))
         options.stop = stop;
     if (filch_submit_with(pool, work, job, &options, stress_below(random, 4) ? &future : NULL))
@@ -206,6 +219,7 @@ static void submit_scope(filch_pool *pool, uint64_t *random)
     of_task.arg_dtor = free_job;
     for (unsigned i = stress_below(random, 20); i > 0; i--) {
         struct job *job = new_job(random, 0);
+        choose_lane(pool, random, &of_task);
         if (filch_scope_submit_with(scope, work, job, &of_task, NULL))
             free_job(job);
     }
@@ -255,6 +269,7 @@ static void submit_to_cq(filch_pool *pool, uint64_t *random)
         return;
     for (unsigned i = stress_below(random, 8); i > 0; i--) {
         struct job *job = new_job(random, 0);
+        choose_lane(pool, random, &options);
         if (filch_cq_submit(cq, pool, work, job, &options, job))
             free_job(job);
     }
@@ -359,6 +374,31 @@ static filch_pool *create(uint64_t *random, bool plain)
     return pool;
 }
 
+static void make_lanes(filch_pool *pool, uint64_t *random)
+{
+    for (unsigned i = 1; i < LANES; i++) {
+        filch_lane_options options = FILCH_LANE_OPTIONS;
+        options.weight = 1 + stress_below(random, 4);
+        options.max_running = stress_below(random, 3);
+        options.name = stress_below(random, 2) ? "a lane" : NULL;
+        CHECK(filch_lane_create(&lanes[i], pool, &options) == 0);
+    }
+}
+
+/* Nothing is left in them; a place is left a moment after its task has ended. */
+static void drop_lanes(void)
+{
+    for (unsigned i = 1; i < LANES; i++) {
+        filch_lane_stats stats = FILCH_LANE_STATS;
+        do
+            CHECK(filch_lane_stats_get(lanes[i], &stats) == 0);
+        while (stats.running);
+        CHECK_IS(stats.queued, 0);
+        CHECK_IS(stats.resuming, 0);
+        filch_lane_unref(lanes[i]);
+    }
+}
+
 static void check_metrics(filch_pool *pool)
 {
     filch_metrics metrics = FILCH_METRICS, others = FILCH_METRICS;
@@ -406,6 +446,7 @@ static void play_round(unsigned long round)
     filch_pool *pool = create(&random, false);
     unsigned n_lent = 2;
     beside = create(&random, true);
+    make_lanes(pool, &random);
     CHECK(filch_stop_create(&until, NULL) == 0);
     stress_phase("submitting");
     for (unsigned i = 0; i < n_lent; i++) {
@@ -437,6 +478,7 @@ static void play_round(unsigned long round)
     for (unsigned i = 0; i < n_lent; i++)
         pthread_join(lenders[i], NULL);
     stress_phase("destroying");
+    drop_lanes();
     CHECK(filch_pool_destroy(pool) == 0 && filch_pool_destroy(beside) == 0);
     filch_stop_unref(until);
     check_events();

@@ -120,9 +120,9 @@ Test(lanes_await, a_task_that_waits_lets_the_next_of_its_lane_run)
     filch_future *next = submit_to(pool, first, FILCH_NORMAL, write_letter, &a);
     cr_assert_eq(filch_future_wait(next, FILCH_FOREVER), 0);
     cr_assert_eq(filch_future_state(waiting), FILCH_RUNNING);
-    let_go(&gate, holder);
+    gate_open(&gate);
     cr_assert_eq(filch_future_wait(waiting, FILCH_FOREVER), 0);
-    unref_all((filch_future *[]) { waiting, next }, 2);
+    unref_all((filch_future *[]) { holder, waiting, next }, 3); /* not before: the one waits for the other */
     drop_lanes();
     filch_pool_destroy(pool);
 }
@@ -158,11 +158,13 @@ Test(lanes_await, one_whose_wait_is_over_goes_on_before_others_of_its_lane_start
 
 /* ---- Joining ---- */
 
-static int join_members(filch_task *self, void *arg)
+static int join_scope(filch_task *self, void *arg, bool discard)
 {
     filch_scope *scope = NULL;
+    filch_scope_options of_scope = FILCH_SCOPE_OPTIONS;
     filch_task_options options = FILCH_TASK_OPTIONS;
-    must(filch_scope_open(&scope, filch_task_pool(self), NULL) == 0);
+    of_scope.discard = discard;
+    must(filch_scope_open(&scope, filch_task_pool(self), &of_scope) == 0);
     for (int i = 0; i < 10; i++) {
         options.lane = i % 2 ? first : second;
         options.priority = (filch_priority)(i % 3 - 1);
@@ -173,7 +175,17 @@ static int join_members(filch_task *self, void *arg)
     return rc;
 }
 
-static void join(unsigned workers, bool spare)
+static int join_members(filch_task *self, void *arg)
+{
+    return join_scope(self, arg, false);
+}
+
+static int join_unheld_members(filch_task *self, void *arg)
+{
+    return join_scope(self, arg, true);
+}
+
+static void join(filch_fn *joins, unsigned workers, bool spare)
 {
     filch_pool_options options = FILCH_POOL_OPTIONS;
     filch_pool *pool = NULL;
@@ -182,7 +194,7 @@ static void join(unsigned workers, bool spare)
     options.no_spare_threads = !spare;
     must(filch_pool_create(&pool, &options) == 0);
     make_lanes(pool);
-    filch_future *joiner = submit_to(pool, first, FILCH_NORMAL, join_members, &a);
+    filch_future *joiner = submit_to(pool, first, FILCH_NORMAL, joins, &a);
     cr_assert_eq(filch_future_wait(joiner, FILCH_FOREVER), 0);
     cr_assert_eq(filch_future_state(joiner), FILCH_DONE);
     cr_assert_eq(atomic_load(&record.n), 10);
@@ -193,14 +205,21 @@ static void join(unsigned workers, bool spare)
 
 Test(lanes_await, a_scope_may_have_its_tasks_in_lanes)
 {
-    join(1, true);
-    join(3, true);
+    join(join_members, 1, true);
+    join(join_members, 3, true);
 }
 
 Test(lanes_await, who_joins_a_scope_finds_its_tasks_in_lanes_where_no_thread_is_to_spare)
 {
-    join(1, false);
-    join(2, false);
+    join(join_members, 1, false);
+    join(join_members, 2, false);
+}
+
+Test(lanes_await, so_does_who_joins_one_whose_tasks_nobody_holds)
+{
+    join(join_unheld_members, 1, true);
+    join(join_unheld_members, 1, false);
+    join(join_unheld_members, 2, false);
 }
 
 /* ---- Raising ---- */
@@ -359,5 +378,112 @@ Test(lanes_await, without_memory_it_keeps_its_turn)
     let_go(&gate, holder);
     cr_assert_str_eq(letters(&record, 3), "awb");
     filch_future_unref(last);
+    filch_pool_destroy(pool);
+}
+
+/* ---- Guests ---- */
+
+/* In each of two pools a task that has the only place of a lane, and runs a task of the other pool's within a submit. */
+struct visit {
+    filch_pool *to;
+    filch_lane *lane;
+    _Atomic int *there;
+};
+
+static int submit_as_guest(filch_task *self, void *arg)
+{
+    const struct visit *visit = arg;
+    filch_task_options options = FILCH_TASK_OPTIONS;
+    (void)self;
+    atomic_fetch_add(visit->there, 1);
+    UNTIL(atomic_load(visit->there) == 3); /* once both queues are full */
+    options.lane = visit->lane;
+    return filch_submit_with(visit->to, write_letter, &a, &options, NULL);
+}
+
+/* Its worker is held, and its queue full: who submits from elsewhere runs the task. */
+static filch_pool *full_pool(struct gate *gate, filch_future **holder)
+{
+    filch_pool_options options = FILCH_POOL_OPTIONS;
+    filch_pool *pool = NULL;
+    options.workers = 2;
+    options.capacity = 1;
+    options.overflow = FILCH_CALLER_RUNS;
+    must(filch_pool_create(&pool, &options) == 0);
+    *holder = hold_worker(pool, gate);
+    return pool;
+}
+
+Test(lanes_await, two_that_have_a_place_and_want_each_others_as_guests_get_them)
+{
+    struct gate gates[2] = { GATE, GATE };
+    filch_future *holders[2], *visitors[2], *fill[2];
+    filch_lane *lanes[2];
+    struct visit visits[2];
+    _Atomic int there = 0;
+    filch_pool *pools[2];
+    for (int i = 0; i < 2; i++) {
+        pools[i] = full_pool(&gates[i], &holders[i]);
+        lanes[i] = lane_of(pools[i], 1, 1);
+    }
+    for (int i = 0; i < 2; i++) {
+        visits[i] = (struct visit) { pools[!i], lanes[!i], &there };
+        visitors[i] = submit_to(pools[i], lanes[i], FILCH_NORMAL, submit_as_guest, &visits[i]);
+        UNTIL(filch_future_state(visitors[i]) == FILCH_RUNNING);
+        fill[i] = submit_to(pools[i], lanes[i], FILCH_NORMAL, do_nothing, NULL);
+    }
+    atomic_fetch_add(&there, 1);
+    cr_assert_str_eq(letters(&record, 2), "aa");
+    for (int i = 0; i < 2; i++) {
+        let_go(&gates[i], holders[i]);
+        cr_assert_eq(filch_future_wait(visitors[i], FILCH_FOREVER), 0);
+        unref_all((filch_future *[]) { visitors[i], fill[i] }, 2);
+        UNTIL(lane_stats(lanes[i]).running == 0);
+        filch_lane_unref(lanes[i]);
+    }
+    for (int i = 0; i < 2; i++)
+        filch_pool_destroy(pools[i]);
+}
+
+static int await_idleness(filch_task *self, void *arg)
+{
+    filch_pool *pool = filch_task_pool(self);
+    UNTIL(stats_of(pool).idle == 2);
+    return write_letter(self, arg);
+}
+
+static struct gate runner = GATE;
+
+/* Once a guest waits for the place. */
+static void *let_guest_in(void *lane)
+{
+    UNTIL(lane_stats(lane).resuming == 1);
+    gate_open(&runner);
+    return NULL;
+}
+
+/* Nobody of the pool's looks for work as it ends: it is the place that calls one. */
+Test(lanes_await, a_place_that_a_guest_leaves_wakes_a_worker_for_what_waits_in_the_lane)
+{
+    pthread_t thread;
+    filch_pool_options options = FILCH_POOL_OPTIONS;
+    filch_task_options of_lane = FILCH_TASK_OPTIONS;
+    filch_pool *pool = NULL;
+    options.workers = 2;
+    options.capacity = 1;
+    options.overflow = FILCH_CALLER_RUNS;
+    must(filch_pool_create(&pool, &options) == 0);
+    filch_lane *lane = of_lane.lane = lane_of(pool, 1, 1);
+    filch_future *runs = submit_to(pool, lane, FILCH_NORMAL, pass_gate, &runner);
+    event_await(&runner.started);
+    filch_future *waits = submit_to(pool, lane, FILCH_NORMAL, write_letter, &w);
+    must(pthread_create(&thread, NULL, let_guest_in, lane) == 0);
+    cr_assert_eq(filch_submit_with(pool, await_idleness, &a, &of_lane, NULL), 0);
+    cr_assert_eq(filch_future_wait(waits, FILCH_FOREVER), 0);
+    pthread_join(thread, NULL);
+    cr_assert_str_eq(letters(&record, 2), "aw");
+    unref_all((filch_future *[]) { runs, waits }, 2);
+    UNTIL(lane_stats(lane).running == 0);
+    filch_lane_unref(lane);
     filch_pool_destroy(pool);
 }

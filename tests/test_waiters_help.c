@@ -406,3 +406,30 @@ Test(waiters_help, without_memory_a_wait_is_a_wait)
     }
     filch_pool_destroy(pool);
 }
+
+/* ---- The end ---- */
+
+static void *await_outside(void *future)
+{
+    must(filch_future_wait(future, FILCH_FOREVER) == 0);
+    return NULL;
+}
+
+/* It lies behind another one, and its entry is dropped by us while it runs there. */
+Test(waiters_help, a_pool_is_not_at_its_end_while_a_task_runs_that_who_waits_has_claimed)
+{
+    filch_pool *pool = helped_pool(2, true);
+    struct gate gate = GATE;
+    pthread_t thread;
+    filch_future *before = submit(pool, do_nothing, NULL), *claimed = submit(pool, pass_gate, &gate);
+    must(pthread_create(&thread, NULL, await_outside, claimed) == 0);
+    event_await(&gate.started);
+    cr_assert_eq(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_MS(50), NULL), -ETIMEDOUT);
+    cr_assert_eq(filch_future_state(before), FILCH_DONE);
+    gate_open(&gate);
+    cr_assert_eq(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL), 0);
+    cr_assert_eq(filch_future_state(claimed), FILCH_DONE);
+    pthread_join(thread, NULL);
+    unref_all((filch_future *[]) { before, claimed }, 2);
+    filch_pool_destroy(pool);
+}
