@@ -268,9 +268,11 @@ static void time_rounds(const char *what, enum how how, int64_t (*length)(int64_
     end_flood(options.lane);
     qsort(delays, n, sizeof delays[0], compare);
     fprintf(stderr, "flood: %s: %zu rounds, %zu disturbed", what, n, disturbed);
-    if (n)
-        fprintf(stderr, ", p50 %.1f us, p99 %.1f us, max %.1f us", (double)delays[n / 2] / 1e3,
-                (double)delays[n * 99 / 100] / 1e3, (double)delays[n - 1] / 1e3);
+    if (n) {
+        int64_t median = delays[n / 2], most = delays[n * 99 / 100];
+        fprintf(stderr, ", p50 %.1f us, p99 %.1f us, max %.1f us", (double)median / 1e3, (double)most / 1e3,
+                (double)delays[n - 1] / 1e3);
+    }
     fprintf(stderr, "\n");
     size_t late = 0;
     while (late < n && delays[n - 1 - late] > longest + FILCH_MS(1))
