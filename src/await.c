@@ -2,6 +2,7 @@
 /* Waiting: see await.h. */
 #include "await.h"
 
+#include "belongs.h"
 #include "handoff.h"
 #include "help.h"
 #include "lane_place.h"

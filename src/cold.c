@@ -2,6 +2,7 @@
 /* The part of a task that only some have: see cold.h. */
 #include "cold.h"
 
+#include "belongs.h"
 #include "error.h"
 #include "future.h"
 #include "os.h"

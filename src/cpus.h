@@ -3,7 +3,9 @@
 #ifndef FILCHI_CPUS_H
 #define FILCHI_CPUS_H
 
-#include "os.h"
+#include "os_cpus.h"
+
+#include <stdbool.h>
 
 struct filchi_thread;
 struct filchi_handoff;

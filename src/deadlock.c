@@ -13,6 +13,7 @@
  */
 #include "deadlock.h"
 
+#include "belongs.h"
 #include "places.h"
 
 struct look {

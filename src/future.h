@@ -104,33 +104,11 @@ struct filchi_cold *filchi_future_own_cold(filch_future *future);
 /* Who runs it: the error, or NULL, takes the place of another. The future owns it. */
 void filchi_future_attach_error(filch_future *future, filch_error *error);
 
-/* The scope of a task that is not final and cannot become so meanwhile. */
-static inline struct filchi_group *filchi_future_group(const filch_future *future)
-{
-    if (future->stop & FILCHI_STOP_GROUP)
-        return ((const filch_stop *)(future->stop & ~FILCHI_STOP_FLAGS))->group;
-    const struct filchi_cold *cold = filchi_future_cold(future);
-    return cold ? cold->group : NULL;
-}
-/* Whether it is of this scope. Of a stale entry the answer may be wrong. */
-static inline bool filchi_future_is_of(const filch_future *future, const struct filchi_group *group)
-{
-    if (future->stop & FILCHI_STOP_GROUP)
-        return (future->stop & ~FILCHI_STOP_FLAGS) == (uintptr_t)group->stop;
-    const struct filchi_cold *cold = filchi_future_cold(future);
-    return cold && cold->group == group;
-}
 /* The plan of a task that the caller holds or runs. */
 static inline struct filchi_plan *filchi_future_plan(const filch_future *future)
 {
     const struct filchi_cold *cold = filchi_future_cold(future);
     return cold ? cold->plan : NULL;
-}
-/* The lane and level of a task that the caller holds or runs; 0: none. */
-static inline uintptr_t filchi_future_route(const filch_future *future)
-{
-    const struct filchi_cold *cold = filchi_future_cold(future);
-    return cold ? cold->route : 0;
 }
 
 /* Whether it can become final: one of the pool of another process, of which fork() made this one, stays as it is. */

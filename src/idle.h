@@ -26,6 +26,12 @@ struct filchi_idle {
     _Alignas(FILCHI_LINE) _Atomic uint64_t word; /* idle workers << 32 | searching threads; anyone */
 };
 
+/* What an idle thread does before it sleeps; as the idle policy says. */
+struct filchi_spin {
+    int64_t ns;     /* so long it looks for work; -1: it does not */
+    unsigned share; /* of the workers at most so many halves do */
+};
+
 static inline uint32_t filchi_idle_searching(uint64_t word)
 {
     return (uint32_t)word;

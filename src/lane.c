@@ -59,7 +59,7 @@ static enum filchi_level choose_level(filch_lane *lane, const bool wait[FILCHI_L
     enum filchi_level chosen = FILCHI_LEVEL_LOW;
     while (chosen > FILCHI_LEVEL_HIGH && !(wait[chosen] && lane->passed[chosen] >= FILCHI_LEVEL_PATIENCE))
         chosen--;
-    while (!wait[chosen])
+    while (chosen < FILCHI_LEVEL_LOW && !wait[chosen])
         chosen++;
     for (int i = 0; i < FILCHI_LEVELS; i++)
         lane->passed[i] = wait[i] && i != (int)chosen ? lane->passed[i] + 1 : 0;

@@ -141,20 +141,4 @@ bool filchi_lane_leave(filch_lane *lane);
 /* Anyone: whether a place is free. */
 bool filchi_lane_has_room(filch_lane *lane);
 
-/* ---- What of its lane a task carries ---- */
-
-/* A lane's pointer, or NULL, with a level in its low bits; 0: none, NORMAL. */
-static inline uintptr_t filchi_route_of(filch_lane *lane, filch_priority priority)
-{
-    return (uintptr_t)lane | ((uintptr_t)(FILCHI_LEVEL_NORMAL - (int)priority) ^ FILCHI_LEVEL_NORMAL);
-}
-static inline filch_lane *filchi_route_lane(uintptr_t route)
-{
-    return (filch_lane *)(route & ~(uintptr_t)3);
-}
-static inline enum filchi_level filchi_route_level(uintptr_t route)
-{
-    return (enum filchi_level)((route & 3) ^ FILCHI_LEVEL_NORMAL);
-}
-
 #endif

@@ -3,6 +3,7 @@
 #include "lane_place.h"
 
 #include "await.h"
+#include "belongs.h"
 #include "handoff.h"
 #include "transition.h"
 

@@ -2,6 +2,7 @@
 /* Tasks that wait for their time: see later.h. */
 #include "later.h"
 
+#include "belongs.h"
 #include "error.h"
 #include "handoff.h"
 #include "lane_place.h"

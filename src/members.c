@@ -2,6 +2,7 @@
 /* How a thread that waits for the tasks of a group finds one that has not started, and runs it: see members.h. */
 #include "members.h"
 
+#include "belongs.h"
 #include "find.h"
 #include "handoff.h"
 #include "lane_place.h"

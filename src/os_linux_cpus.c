@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* CPUs, on Linux: how many there are for us, by affinity and by cgroup quota, and which of them a thread runs on. */
 #include "os.h"
+#include "os_cpus.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -228,14 +228,12 @@ static int submit_many(filch_pool *pool, const struct order *order, filch_future
     struct filchi_thread *thread = filchi_worker_holder_of(pool);
     size_t done = 0;
     int rc;
-    if (filchi_observe_hears(pool))
+    if (filchi_observe_hears(pool) || (!thread && !is_simply_outside(pool)))
         rc = submit_singly(pool, order, futures, &done);
     else if (thread)
         rc = submit_many_inside(thread, order, futures);
-    else if (is_simply_outside(pool))
-        rc = submit_many_outside(pool, order, futures);
     else
-        rc = submit_singly(pool, order, futures, &done);
+        rc = submit_many_outside(pool, order, futures);
     if (!rc)
         filchi_handoff_notify(pool);
     else

@@ -75,12 +75,6 @@ struct filchi_handoff {
     struct filchi_cpus *cpus; /* constant; NULL: wherever the system likes */
 };
 
-/* What an idle thread does before it sleeps; as the idle policy says. */
-struct filchi_spin {
-    int64_t ns;     /* so long it looks for work; -1: it does not */
-    unsigned share; /* of the workers at most so many halves do */
-};
-
 /* Where outside threads allocate; one lock each. */
 struct filchi_shard {
     _Alignas(FILCHI_LINE) struct filchi_lock lock;

@@ -12,6 +12,7 @@
  * another waiter at the moment of the completion serves it instead of the runner, perhaps after the runner has left.
  */
 #include "await.h"
+#include "belongs.h"
 #include "error.h"
 #include "handoff.h"
 #include "options.h"

@@ -2,6 +2,7 @@
 /* Tasks that are stopped before they start: see stopping.h. */
 #include "stopping.h"
 
+#include "belongs.h"
 #include "handoff.h"
 #include "observe.h"
 #include "transition.h"

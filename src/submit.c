@@ -2,6 +2,7 @@
 /* Submitting: from a task into its worker's deque, from elsewhere into the inject queue. */
 #include "submit.h"
 
+#include "belongs.h"
 #include "cq.h"
 #include "handoff.h"
 #include "lane_place.h"

@@ -2,6 +2,7 @@
 /* What a thread does while it holds a worker: it runs what it finds, until there is nothing and it gives the worker up. */
 #include "worker.h"
 
+#include "belongs.h"
 #include "find.h"
 #include "handoff.h"
 #include "lane_place.h"

@@ -104,7 +104,7 @@ Test(context, blocks_that_end_bring_back_what_was_before)
     {
         FILCH_AUTO(filch_context_token_cleanup) filch_context_token *token = set(TRACE, 3);
         FILCH_AUTO(filch_context_cleanup) filch_context *context = filch_context_capture();
-        cr_assert_not_null(context);
+        cr_assert(token && context);
     }
     cr_assert_null(filch_context_capture());
 }

@@ -90,8 +90,10 @@ Test(histogram, a_quantile_misses_the_true_one_by_an_eighth_at_most)
     for (int64_t i = 1; i <= n; i++)
         filchi_histogram_add(histogram, 100 * i, 1);
     filch_histogram seen = look(histogram);
-    for (double q = 0.01; q < 1.0; q += 0.01) {
-        double true_one = ceil(q * (double)n) * 100.0;
+    for (int percent = 1; percent < 100; percent++) {
+        double q = percent / 100.0;
+        int64_t place = n / 100 * percent;
+        double true_one = 100.0 * (double)place;
         double told = (double)filch_histogram_quantile(&seen, q);
         cr_assert(fabs(told - true_one) <= true_one / 8.0, "%.2f: %.0f is told as %.0f", q, true_one, told);
     }

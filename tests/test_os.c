@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is asked of the operating system: quotas read from a made-up root, affinity, deadlines, futexes, threads. */
 #include "os.h"
+#include "os_cpus.h"
 
 #include "root.h"
 #include "support.h"

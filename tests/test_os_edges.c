@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the system refuses, and paths and numbers at their limits. */
 #include "os.h"
+#include "os_cpus.h"
 #include "root.h"
 #include "support.h"
 

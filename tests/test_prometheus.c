@@ -155,6 +155,7 @@ Test(prometheus, the_checker_finds_what_is_wrong)
         "# HELP b some\n# TYPE b gauge\nb 1\na_total{x=\"2\"} 1\n", /* samples of a family that is over */
         "# HELP b some\n# TYPE b histogram\nb_bucket{le=\"+Inf\"} 1\nb_sum 1\n",         /* no count */
         "# HELP b some\n# TYPE b histogram\nb_bucket{le=\"1\"} 1\nb_sum 1\nb_count 1\n", /* no +Inf */
+        /* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one text on two lines */
         "# HELP b some\n# TYPE b histogram\nb_bucket{le=\"1\"} 3\nb_bucket{le=\"2\"} 2\nb_bucket{le=\"+Inf\"} 3\n"
         "b_sum 1\nb_count 3\n", /* not cumulative */
         "# HELP b some\n# TYPE b histogram\nb_bucket{le=\"2\"} 1\nb_bucket{le=\"1\"} 1\nb_bucket{le=\"+Inf\"} 1\n"

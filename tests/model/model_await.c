@@ -73,13 +73,14 @@ static void begin_nested_two(void)
 
 /* ---- With a deadline, so the worker is given away ---- */
 
-/* What is waited for has its own end, which others may await too. */
+/* What is waited for has its own end, which others may await too. The last wait has no deadline: a second may pass here
+ * before another thread takes a step, and two tasks could hand the worker to each other for ever. */
 static int wait_again(filch_future *future)
 {
-    int rc;
-    while ((rc = filch_future_wait(future, FILCH_SECONDS(1))) == -ETIMEDOUT)
-        ;
-    return rc;
+    int rc = -ETIMEDOUT;
+    for (int i = 0; i < 20 && rc == -ETIMEDOUT; i++)
+        rc = filch_future_wait(future, FILCH_SECONDS(1));
+    return rc == -ETIMEDOUT ? filch_future_wait(future, FILCH_FOREVER) : rc;
 }
 
 static int parent(filch_task *self, void *arg)

@@ -443,6 +443,7 @@ static const struct model models[] = {
 
 int main(int argc, char **argv)
 {
-    static const char *const files[] = { "future.c", "future.h", "transition.h", "cold.c", "cold.h", NULL };
+    static const char *const files[] = { "future.c",     "future.h", "belongs.h", "answer.c",
+                                         "transition.h", "cold.c",   "cold.h",    NULL };
     return model_main(argc, argv, files, models, sizeof models / sizeof models[0]);
 }

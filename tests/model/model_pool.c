@@ -316,12 +316,13 @@ static void on_drop(const filch_event *event, void *arg)
     drops[(unsigned *)filch_future_arg(event->task) - runs]++;
 }
 
-static void begin_dropped(void)
+static void begin_doomed(bool metrics)
 {
     filch_hooks hooks = FILCH_HOOKS;
     filch_pool_options options = FILCH_POOL_OPTIONS;
     hooks.on_drop = on_drop;
     options.hooks = &hooks;
+    options.metrics = metrics;
     options.workers = 1;
     atomic_init(&staying, 3);
     model_check(filch_pool_create(&pool, &options) == 0);
@@ -329,6 +330,25 @@ static void begin_dropped(void)
         drops[i] = runs[i] = 0;
         model_check(filch_submit(pool, count, &runs[i], &doomed[i]) == 0);
     }
+}
+
+static void begin_dropped(void)
+{
+    begin_doomed(false);
+}
+
+static void begin_measured(void)
+{
+    begin_doomed(true);
+}
+
+static void check_counts(void)
+{
+    static filch_metrics seen;
+    seen = (filch_metrics)FILCH_METRICS;
+    model_check(filch_metrics_get(pool, &seen) == 0);
+    if (seen.measured)
+        model_check(seen.cancelled == drops[0] + drops[1] && seen.done == runs[0] + runs[1]);
 }
 
 static void cancel_and_shut(unsigned i)
@@ -339,6 +359,7 @@ static void cancel_and_shut(unsigned i)
     } else {
         model_check(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
         model_check(drops[0] + runs[0] == 1 && drops[1] + runs[1] == 1);
+        check_counts();
     }
     leave();
 }
@@ -445,6 +466,13 @@ static const struct model models[] = {
       .before = begin_dropped,
       .thread = cancel_and_shut,
       .executions = 20000 },
+    { .name = "pool shutdown, measured",
+      .says = "the same with measures: what was dropped and what ran is counted, and all of it seen",
+      .threads = 3,
+      .hosts = 1,
+      .before = begin_measured,
+      .thread = cancel_and_shut,
+      .executions = 1000 },
     { .name = "pool shutdown, flags",
       .says = "of two that shut down at once each gets what it asked for",
       .threads = 2,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What filch asks of the operating system (src/os.h), on the engine: memory, futexes, threads and a clock of a model. */
 #include "os.h"
+#include "os_cpus.h"
 
 #include "engine.h"
 
