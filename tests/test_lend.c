@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Threads that the program lends: they work as the pool's own, leave when they are told to, and nothing is lost. */
+#include "initialised.h"
 #include "support.h"
 
 #include <signal.h>
@@ -395,28 +396,6 @@ Test(lend, nor_may_a_callback_on_a_timer_thread)
 }
 
 /* ---- Hooks, signals, fork ---- */
-
-static _Thread_local int initialised;
-
-static int enter(void *rc)
-{
-    initialised++;
-    return *(int *)rc;
-}
-
-static void leave(void *rc)
-{
-    (void)rc;
-    initialised--;
-}
-
-static int check_initialised(filch_task *self, void *arg)
-{
-    (void)self;
-    (void)arg;
-    must(initialised == 1);
-    return 0;
-}
 
 Test(lend, the_hooks_run_on_a_lent_thread)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Threads outside of tasks that work while they wait: with nobody else if need be, within the bound on running tasks,
  * and with the errors of any wait. */
+#include "initialised.h"
 #include "support.h"
 
 #include <signal.h>
@@ -348,28 +349,6 @@ Test(waiters_help, a_future_can_be_waited_for_after_its_pool)
 }
 
 /* ---- Hooks and failures ---- */
-
-static _Thread_local int initialised;
-
-static int enter(void *rc)
-{
-    initialised++;
-    return *(int *)rc;
-}
-
-static void leave(void *rc)
-{
-    (void)rc;
-    initialised--;
-}
-
-static int check_initialised(filch_task *self, void *arg)
-{
-    (void)self;
-    (void)arg;
-    must(initialised == 1);
-    return 0;
-}
 
 Test(waiters_help, the_hooks_run_around_a_wait_that_helps)
 {
