@@ -411,7 +411,8 @@ static void check_metrics(filch_pool *pool)
     CHECK_IS(metrics.stopped + others.stopped, seen.ended[FILCH_STOPPED]);
     CHECK_IS(metrics.cancelled + others.cancelled, seen.ended[FILCH_CANCELLED]);
     CHECK_IS(metrics.retried + others.retried, seen.again);
-    CHECK(metrics.queued_inside == 0 && metrics.queued_outside == 0 && metrics.delayed == 0 && metrics.due == 0);
+    /* Not `delayed`, from which a task is taken a moment after it is final. */
+    CHECK(metrics.queued_inside == 0 && metrics.queued_outside == 0 && metrics.due == 0);
     CHECK(filch_metrics_format(&pool, 1, NULL, 0) > 0);
 }
 
