@@ -125,32 +125,11 @@ static void free_all(filch_pool *pool, struct record *record)
     free(record);
 }
 
-static int succeed(filch_task *self, void *arg)
-{
-    (void)self;
-    (void)arg;
-    return 0;
-}
-
-static int fail(filch_task *self, void *arg)
-{
-    (void)self;
-    (void)arg;
-    return -EIO;
-}
-
-static int await_gate(filch_task *self, void *gate)
-{
-    (void)self;
-    event_await(gate);
-    return 0;
-}
-
 Test(hooks, a_task_is_submitted_started_and_finished_in_that_order)
 {
     struct record *record = new_record();
     filch_pool *pool = observed_pool(1, record);
-    filch_future *future = submit_named(pool, fail, NULL, "page 1");
+    filch_future *future = submit_named(pool, fail_with_io, NULL, "page 1");
     must(filch_future_wait(future, FILCH_FOREVER) == 0);
     const struct told *submitted = find(record, SUBMIT, 0), *started = find(record, START, 0),
                       *finished = find(record, FINISH, 0);
@@ -174,7 +153,7 @@ Test(hooks, a_wait_returns_after_the_finish_was_told)
     struct record *record = new_record();
     filch_pool *pool = observed_pool(2, record);
     for (size_t i = 1; i <= 50; i++) {
-        filch_future *future = submit(pool, succeed, NULL);
+        filch_future *future = submit(pool, do_nothing, NULL);
         must(filch_future_wait(future, FILCH_FOREVER) == 0);
         cr_assert_eq(count(record, FINISH), i);
         filch_future_unref(future);
@@ -188,7 +167,7 @@ Test(hooks, what_submit_leaves_start_and_finish_find)
     filch_pool *pool = observed_pool(1, record);
     int mine;
     record->label = true;
-    filch_future *future = submit(pool, succeed, &mine);
+    filch_future *future = submit(pool, do_nothing, &mine);
     must(filch_future_wait(future, FILCH_FOREVER) == 0);
     cr_assert(find(record, START, 0)->data == &mine);
     cr_assert(find(record, FINISH, 0)->data == &mine);
@@ -202,9 +181,9 @@ Test(hooks, a_cancelled_task_is_dropped_with_what_submit_left)
     filch_pool *pool = observed_pool(1, record);
     struct event gate = EVENT;
     int mine;
-    filch_future *first = submit(pool, await_gate, &gate);
+    filch_future *first = submit(pool, pass_event, &gate);
     record->label = true;
-    filch_future *second = submit(pool, succeed, &mine);
+    filch_future *second = submit(pool, do_nothing, &mine);
     cr_assert(filch_future_cancel(second));
     cr_assert(!filch_future_cancel(first) || count(record, START) == 0);
     const struct told *dropped = find(record, DROP, 0);
@@ -223,14 +202,14 @@ Test(hooks, tasks_that_are_stopped_before_they_start_are_dropped)
     struct record *record = new_record();
     filch_pool *pool = observed_pool(1, record);
     struct event gate = EVENT;
-    filch_future *first = submit(pool, await_gate, &gate);
+    filch_future *first = submit(pool, pass_event, &gate);
     filch_stop *stop = NULL;
     filch_task_options options = FILCH_TASK_OPTIONS;
     must(filch_stop_create(&stop, NULL) == 0);
     options.stop = stop;
     UNTIL(count(record, START) == 1);
     for (int i = 0; i < 10; i++)
-        must(filch_submit_with(pool, succeed, NULL, &options, NULL) == 0);
+        must(filch_submit_with(pool, do_nothing, NULL, &options, NULL) == 0);
     filch_stop_request(stop, -EINTR);
     event_signal(&gate);
     must(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
@@ -247,12 +226,12 @@ Test(hooks, tasks_of_a_stopped_scope_are_each_dropped_once)
     struct record *record = new_record();
     filch_pool *pool = observed_pool(1, record);
     struct event gate = EVENT;
-    filch_future *first = submit(pool, await_gate, &gate);
+    filch_future *first = submit(pool, pass_event, &gate);
     filch_scope *scope = NULL;
     UNTIL(count(record, START) == 1);
     must(filch_scope_open(&scope, pool, NULL) == 0);
     for (int i = 0; i < 50; i++)
-        must(filch_scope_submit(scope, succeed, NULL, NULL) == 0);
+        must(filch_scope_submit(scope, do_nothing, NULL, NULL) == 0);
     filch_stop_request(filch_scope_stop(scope), -ECANCELED);
     event_signal(&gate);
     filch_scope_close(scope);
@@ -268,12 +247,12 @@ Test(hooks, a_shutdown_that_cancels_drops_what_waits)
     filch_pool *pool = observed_pool(1, record);
     struct event gate = EVENT;
     filch_future *late = NULL;
-    must(filch_submit(pool, await_gate, &gate, NULL) == 0);
+    must(filch_submit(pool, pass_event, &gate, NULL) == 0);
     UNTIL(count(record, START) == 1);
     record->label = true; /* a note in each, which must not be lost */
     for (int i = 0; i < 20; i++)
-        must(filch_submit(pool, succeed, &gate, NULL) == 0);
-    must(filch_submit_after(pool, FILCH_SECONDS(1000), succeed, &gate, &late) == 0);
+        must(filch_submit(pool, do_nothing, &gate, NULL) == 0);
+    must(filch_submit_after(pool, FILCH_SECONDS(1000), do_nothing, &gate, &late) == 0);
     must(filch_pool_shutdown(pool, FILCH_SHUTDOWN_CANCEL_PENDING, 0, NULL) == 0);
     event_signal(&gate);
     must(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
@@ -329,7 +308,7 @@ Test(hooks, a_task_cancelled_between_attempts_is_dropped)
     retry.interval_ns = FILCH_SECONDS(1000);
     options.retry = &retry;
     record->label = true;
-    must(filch_submit_with(pool, fail, record, &options, &future) == 0);
+    must(filch_submit_with(pool, fail_with_io, record, &options, &future) == 0);
     UNTIL(filch_future_state(future) == FILCH_RETRY_WAIT);
     cr_assert(filch_future_cancel(future));
     const struct told *dropped = find(record, DROP, 0);
@@ -351,7 +330,7 @@ Test(hooks, a_task_stopped_between_attempts_is_dropped)
     retry.interval_ns = FILCH_SECONDS(1000);
     options.retry = &retry;
     options.stop = stop;
-    must(filch_submit_with(pool, fail, NULL, &options, &future) == 0);
+    must(filch_submit_with(pool, fail_with_io, NULL, &options, &future) == 0);
     UNTIL(filch_future_state(future) == FILCH_RETRY_WAIT);
     filch_stop_request(stop, -EINTR);
     must(filch_future_wait(future, FILCH_FOREVER) == 0);
@@ -366,7 +345,7 @@ static int run_two(filch_task *self, void *arg)
 {
     (void)arg;
     for (int i = 0; i < 2; i++) {
-        filch_future *future = submit(filch_task_pool(self), succeed, NULL);
+        filch_future *future = submit(filch_task_pool(self), do_nothing, NULL);
         must(filch_future_wait(future, FILCH_FOREVER) == 0);
         filch_future_unref(future);
     }
@@ -416,10 +395,10 @@ Test(hooks, a_task_that_its_submitter_runs_has_no_worker)
     options.capacity = 1;
     options.overflow = FILCH_CALLER_RUNS;
     must(filch_pool_create(&pool, &options) == 0);
-    must(filch_submit(pool, await_gate, &gate, NULL) == 0);
+    must(filch_submit(pool, pass_event, &gate, NULL) == 0);
     UNTIL(count(record, START) == 1);
-    must(filch_submit(pool, succeed, NULL, NULL) == 0);
-    must(filch_submit(pool, succeed, NULL, NULL) == 0);
+    must(filch_submit(pool, do_nothing, NULL, NULL) == 0);
+    must(filch_submit(pool, do_nothing, NULL, NULL) == 0);
     const struct told *started = find(record, START, 1);
     cr_assert(started->event.worker == FILCH_NONE && started->event.thread == FILCH_NONE);
     cr_assert(pthread_equal(started->thread, pthread_self()));
@@ -453,7 +432,7 @@ Test(hooks, many_submitted_at_once_are_each_told_of)
     struct record *record = new_record();
     filch_pool *pool = observed_pool(1, record);
     filch_future *futures[40];
-    must(filch_submit_many(pool, succeed, NULL, 0, 40, futures) == 0);
+    must(filch_submit_many(pool, do_nothing, NULL, 0, 40, futures) == 0);
     for (int i = 0; i < 40; i++) {
         must(filch_future_wait(futures[i], FILCH_FOREVER) == 0);
         filch_future_unref(futures[i]);
@@ -474,10 +453,10 @@ Test(hooks, a_thread_that_finds_nothing_parks_and_a_submit_unparks_it)
 {
     struct record *record = new_record();
     filch_pool *pool = observed_pool(1, record);
-    filch_future *future = submit(pool, succeed, NULL);
+    filch_future *future = submit(pool, do_nothing, NULL);
     must(filch_future_wait(future, FILCH_FOREVER) == 0);
     size_t n = await_parked(record); /* more than once, if it came before the task */
-    must(filch_submit(pool, succeed, NULL, NULL) == 0);
+    must(filch_submit(pool, do_nothing, NULL, NULL) == 0);
     UNTIL(count(record, PARK) == n + 1);
     cr_assert_eq(count(record, UNPARK), n);
     cr_assert(find(record, PARK, n)->event.worker == FILCH_NONE && find(record, PARK, n)->event.thread == 0);
@@ -522,7 +501,7 @@ struct nest {
 static int submit_and_hold(filch_task *self, void *arg)
 {
     struct nest *nest = arg;
-    must(filch_submit(filch_task_pool(self), succeed, NULL, &nest->sub) == 0);
+    must(filch_submit(filch_task_pool(self), do_nothing, NULL, &nest->sub) == 0);
     event_signal(&nest->submitted);
     event_await(&nest->gate); /* not by the library: the worker stays ours, and another must steal */
     return 0;
@@ -555,7 +534,7 @@ Test(hooks, only_those_that_are_set_are_called)
     filch_pool *pool = NULL;
     must(filch_pool_create(&pool, &options) == 0);
     for (int i = 0; i < 20; i++)
-        must(filch_submit(pool, succeed, NULL, NULL) == 0);
+        must(filch_submit(pool, do_nothing, NULL, NULL) == 0);
     must(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
     cr_assert(record->n == 20 && count(record, FINISH) == 20);
     free_all(pool, record);
@@ -582,10 +561,10 @@ Test(hooks, a_submit_without_memory_tells_of_a_drop_or_of_nothing)
     for (long nth = 1; nth < 6; nth++) {
         struct record *record = new_record();
         filch_pool *pool = observed_pool(1, record);
-        must(filch_submit(pool, succeed, NULL, NULL) == 0); /* a thread, and the first chunk */
+        must(filch_submit(pool, do_nothing, NULL, NULL) == 0); /* a thread, and the first chunk */
         record->label = true;
         atomic_store(&filchi_os_faults.allocations, nth);
-        int rc = filch_submit(pool, succeed, record, NULL);
+        int rc = filch_submit(pool, do_nothing, record, NULL);
         atomic_store(&filchi_os_faults.allocations, 0);
         cr_assert(rc == 0 || rc == -ENOMEM);
         must(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
@@ -601,12 +580,12 @@ Test(hooks, the_child_of_a_task_that_forks_tells_of_nothing_there)
 {
     struct record *record = new_record();
     filch_pool *pool = observed_pool(1, record);
-    filch_future *future = submit(pool, succeed, NULL);
+    filch_future *future = submit(pool, do_nothing, NULL);
     must(filch_future_wait(future, FILCH_FOREVER) == 0);
     await_parked(record); /* nobody holds the record's lock */
     pid_t child = fork();
     if (child == 0)
-        _exit(filch_submit(pool, succeed, NULL, NULL) == -EOWNERDEAD && count(record, SUBMIT) == 1 ? 0 : 1);
+        _exit(filch_submit(pool, do_nothing, NULL, NULL) == -EOWNERDEAD && count(record, SUBMIT) == 1 ? 0 : 1);
     int status = 1;
     must(waitpid(child, &status, 0) == child);
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);

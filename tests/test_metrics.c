@@ -27,27 +27,6 @@ static void finish(filch_pool *pool)
     must(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
 }
 
-static int succeed(filch_task *self, void *arg)
-{
-    (void)self;
-    (void)arg;
-    return 0;
-}
-
-static int fail(filch_task *self, void *arg)
-{
-    (void)self;
-    (void)arg;
-    return -EIO;
-}
-
-static int await_gate(filch_task *self, void *gate)
-{
-    (void)self;
-    event_await(gate);
-    return 0;
-}
-
 /* Occupies its worker for so long, ns. */
 static int spin(filch_task *self, void *ns)
 {
@@ -67,7 +46,7 @@ Test(metrics, the_runs_of_short_tasks_are_estimated_and_their_number_is_right)
 {
     filch_pool *pool = measured_pool(1);
     for (int i = 0; i < 20000; i++)
-        must(filch_submit(pool, succeed, NULL, NULL) == 0);
+        must(filch_submit(pool, do_nothing, NULL, NULL) == 0);
     finish(pool);
     filch_metrics metrics = metrics_of(pool);
     cr_assert(metrics.measured && metrics.done == 20000);
@@ -101,9 +80,9 @@ Test(metrics, a_wait_is_the_time_from_submit_to_start)
     filch_pool *pool = measured_pool(1);
     struct event gate = EVENT;
     const int64_t ns = FILCH_MS(20);
-    must(filch_submit(pool, await_gate, &gate, NULL) == 0);
+    must(filch_submit(pool, pass_event, &gate, NULL) == 0);
     for (int i = 0; i < 500; i++)
-        must(filch_submit(pool, succeed, NULL, NULL) == 0);
+        must(filch_submit(pool, do_nothing, NULL, NULL) == 0);
     spin(NULL, (void *)(intptr_t)ns);
     event_signal(&gate);
     finish(pool);
@@ -119,7 +98,7 @@ Test(metrics, many_submitted_at_once_are_counted_alike)
     filch_pool *pool = measured_pool(1);
     uint64_t n = 0;
     for (int i = 0; i < 200; i++, n += 1000)
-        must(filch_submit_many(pool, succeed, NULL, 0, 1000, NULL) == 0);
+        must(filch_submit_many(pool, do_nothing, NULL, 0, 1000, NULL) == 0);
     finish(pool);
     filch_metrics metrics = metrics_of(pool);
     cr_assert_eq(metrics.done, n);
@@ -136,7 +115,7 @@ static int submit_and_await(filch_task *self, void *arg)
 {
     const struct pause *pause = arg;
     filch_future *future = NULL;
-    must(filch_submit_after(filch_task_pool(self), pause->ns, succeed, NULL, &future) == 0);
+    must(filch_submit_after(filch_task_pool(self), pause->ns, do_nothing, NULL, &future) == 0);
     must(filch_future_wait(future, FILCH_FOREVER) == 0);
     filch_future_unref(future);
     return 0;
@@ -177,14 +156,14 @@ Test(metrics, the_ends_of_all_attempts_add_up_to_what_was_finished)
     must(filch_submit_with(pool, fail_once, NULL, &options, &last) == 0);
     must(filch_future_wait(last, FILCH_FOREVER) == 0);
     filch_future_unref(last);
-    must(filch_submit(pool, await_gate, &gate, NULL) == 0);
-    must(filch_submit(pool, await_gate, &gate, NULL) == 0);
+    must(filch_submit(pool, pass_event, &gate, NULL) == 0);
+    must(filch_submit(pool, pass_event, &gate, NULL) == 0);
     UNTIL(metrics_of(pool).queued_outside == 0);
     for (int i = 0; i < 5; i++)
-        must(filch_submit(pool, fail, NULL, NULL) == 0);
+        must(filch_submit(pool, fail_with_io, NULL, NULL) == 0);
     for (int i = 0; i < 7; i++)
-        must(filch_submit_with(pool, succeed, NULL, &stopped, NULL) == 0);
-    last = submit(pool, succeed, NULL);
+        must(filch_submit_with(pool, do_nothing, NULL, &stopped, NULL) == 0);
+    last = submit(pool, do_nothing, NULL);
     cr_assert_eq(metrics_of(pool).queued_outside, 13);
     cr_assert(filch_future_cancel(last));
     filch_stop_request(stopped.stop, -EINTR);
@@ -216,7 +195,7 @@ Test(metrics, a_pool_that_does_not_measure_still_counts)
 {
     filch_pool *pool = pool_of(1);
     for (int i = 0; i < 100; i++)
-        must(filch_submit(pool, succeed, NULL, NULL) == 0);
+        must(filch_submit(pool, do_nothing, NULL, NULL) == 0);
     finish(pool);
     filch_metrics metrics = metrics_of(pool);
     cr_assert(!metrics.measured && metrics.finished == 100 && metrics.run.count == 0);
@@ -233,10 +212,10 @@ Test(metrics, a_task_that_its_submitter_runs_is_counted)
     options.overflow = FILCH_CALLER_RUNS;
     options.metrics = true;
     must(filch_pool_create(&pool, &options) == 0);
-    must(filch_submit(pool, await_gate, &gate, NULL) == 0);
+    must(filch_submit(pool, pass_event, &gate, NULL) == 0);
     UNTIL(metrics_of(pool).queued_outside == 0);
     for (int i = 0; i < 100; i++)
-        must(filch_submit(pool, succeed, NULL, NULL) == 0);
+        must(filch_submit(pool, do_nothing, NULL, NULL) == 0);
     cr_assert_eq(metrics_of(pool).done, 99, "one waits");
     event_signal(&gate);
     finish(pool);
@@ -258,8 +237,8 @@ Test(metrics, each_worker_tells_what_it_does_and_did)
     filch_worker_stats none = FILCH_WORKER_STATS;
     cr_assert(worker_of(pool, 0).state == FILCH_WORKER_IDLE && worker_of(pool, 1).state == FILCH_WORKER_IDLE);
     cr_assert_eq(filch_pool_worker_stats_get(pool, 2, &none), -ENOENT);
-    must(filch_submit(pool, await_gate, &gate, NULL) == 0);
-    must(filch_submit(pool, await_gate, &gate, NULL) == 0);
+    must(filch_submit(pool, pass_event, &gate, NULL) == 0);
+    must(filch_submit(pool, pass_event, &gate, NULL) == 0);
     UNTIL(worker_of(pool, 0).state == FILCH_WORKER_HELD && worker_of(pool, 1).state == FILCH_WORKER_HELD);
     event_signal(&gate);
     UNTIL(worker_of(pool, 0).state == FILCH_WORKER_IDLE && worker_of(pool, 1).state == FILCH_WORKER_IDLE);
@@ -275,7 +254,7 @@ Test(metrics, workers_that_come_later_measure_too)
     struct event gate = EVENT;
     must(filch_pool_resize(pool, 4) == 0);
     for (int i = 0; i < 4; i++)
-        must(filch_submit(pool, await_gate, &gate, NULL) == 0);
+        must(filch_submit(pool, pass_event, &gate, NULL) == 0);
     UNTIL(metrics_of(pool).queued_outside == 0);
     event_signal(&gate);
     finish(pool);
@@ -304,7 +283,7 @@ static int beget(filch_task *self, void *stop)
 {
     (void)self;
     for (int i = 0; i < 50 && !filch_stop_requested(stop); i++)
-        must(filch_submit(filch_task_pool(self), succeed, NULL, NULL) == 0);
+        must(filch_submit(filch_task_pool(self), do_nothing, NULL, NULL) == 0);
     return 0;
 }
 
@@ -347,11 +326,11 @@ Test(metrics, a_pool_is_created_wholly_or_not_at_all)
 Test(metrics, many_submitted_without_memory_are_run_all_the_same)
 {
     filch_pool *pool = measured_pool(1);
-    must(filch_submit_many(pool, succeed, NULL, 0, 200, NULL) == 0);
+    must(filch_submit_many(pool, do_nothing, NULL, 0, 200, NULL) == 0);
     uint64_t accepted = 200;
     for (long nth = 1; nth < 12; nth++) {
         atomic_store(&filchi_os_faults.allocations, nth);
-        int rc = filch_submit_many(pool, succeed, NULL, 0, 200, NULL);
+        int rc = filch_submit_many(pool, do_nothing, NULL, 0, 200, NULL);
         atomic_store(&filchi_os_faults.allocations, 0);
         cr_assert(rc == 0 || rc == -ENOMEM);
         accepted += rc ? 0 : 200;

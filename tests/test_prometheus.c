@@ -5,13 +5,6 @@
 
 SUITE(prometheus);
 
-static int succeed(filch_task *self, void *arg)
-{
-    (void)self;
-    (void)arg;
-    return 0;
-}
-
 static filch_pool *busy_pool(const char *name, bool measured)
 {
     filch_pool_options options = FILCH_POOL_OPTIONS;
@@ -21,7 +14,7 @@ static filch_pool *busy_pool(const char *name, bool measured)
     options.metrics = measured;
     must(filch_pool_create(&pool, &options) == 0);
     for (int i = 0; i < 300; i++)
-        must(filch_submit(pool, succeed, NULL, NULL) == 0);
+        must(filch_submit(pool, do_nothing, NULL, NULL) == 0);
     must(filch_pool_shutdown(pool, FILCH_SHUTDOWN_WAIT, FILCH_FOREVER, NULL) == 0);
     return pool;
 }
